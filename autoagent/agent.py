@@ -1,0 +1,214 @@
+"""The loop: think, act, observe, until the goal is reached or a limit is."""
+
+import json
+from dataclasses import dataclass, replace
+from string import Template
+
+from autoagent import memory, stall
+from autoagent.ask import Answer, Purpose, ask
+from autoagent.env import Files
+from autoagent.errors import JournalError, ThoughtError
+from autoagent.events import ApprovalGiven, Compacted, Event, PersonSaid, ReviewAsked, RuleKept, RunEnded, RunPaused
+from autoagent.executor import EDITED, Executor
+from autoagent.inbox import InboxMessage
+from autoagent.journal import Journal
+from autoagent.models import PLAIN_TEXT, Model
+from autoagent.people import People
+from autoagent.registry import Registry
+from autoagent.state import State
+from autoagent.thoughts import parse_thought
+
+UNREADABLE_IN_A_ROW = 3
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """`system` is the unchanging head of the context; the others end a context with what is asked for."""
+
+    system: str
+    summary: str
+    review: str
+
+
+class Agent:
+    """One run of one goal. Everything it knows is in `state`; everything it does is in the journal."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        model: Model,
+        registry: Registry,
+        files: Files,
+        people: People,
+        *,
+        prompts: Prompts,
+        fast_model: Model | None = None,
+    ):
+        self.journal, self.model, self.people = journal, model, people
+        self.prompts, self.fast_model = prompts, fast_model or model
+        if journal.state.setup is None:
+            raise JournalError(f"{journal.path}: the run has no start")
+        self.setup, self.schema = journal.state.setup, registry.reply_schema()
+        self.executor = Executor(journal, registry, files, people, self.setup, model.count)
+        self.registry = registry
+        self.fixed_text, self.fixed_tokens = prompts.system + json.dumps(self.schema), 0
+
+    @property
+    def state(self) -> State:
+        return self.journal.state
+
+    def run(self) -> State:
+        """Continue from wherever the journal ends; a fresh run, a resumed one and a fork are the same."""
+        while self.state.status == "running":
+            self.listen()
+            if self.state.status != "running":
+                break
+            if pending := self.state.pending:
+                self.review() if pending.review else self.executor.act(pending)
+            elif end := self.exhausted():
+                self.record(end)
+            else:
+                self.think()
+        return self.state
+
+    def exhausted(self) -> RunPaused | RunEnded | None:
+        """Why the run goes no further: a limit, a loop, a model that can't be understood."""
+        state = self.state
+        if state.unreadable >= UNREADABLE_IN_A_ROW:
+            problem = state.steps[-1].observations[-1].text
+            return RunEnded(status="unreached", result=f"{state.unreadable} unreadable replies in a row: {problem}")
+        if repeated := stall.stalled(state):
+            return RunEnded(status="stalled", result=repeated)
+        used_up = state.limits.exceeded(steps=state.step, usage=state.usage, worked_s=state.worked_s)
+        return RunPaused(status="limit", reason=used_up) if used_up else None
+
+    def think(self) -> None:
+        """Ask the model what to do next."""
+        limit = self.setup.context_tokens
+        context = self.context(memory.volatile_tail(self.state, limit))
+        if not context.fits(int(limit * memory.HIGH_WATER)) or self.state.too_long == 1:
+            if self.compact(context):
+                return
+            if self.state.status == "running" and (not context.fits(limit) or self.state.too_long):
+                reason = f"a step needs {context.tokens:,} context tokens, the limit is {limit:,}"
+                self.record(RunPaused(status="limit", reason=reason))
+            if self.state.status != "running":
+                return
+        answer = self.ask("step", self.model, context)
+        if answer is None:
+            return
+        reply = answer.reply
+        thought, problem = None, ""
+        try:
+            thought = parse_thought(reply.text, cut=reply.finish_reason == "length")
+            self.registry.check(thought)
+        except ThoughtError as error:
+            thought, problem = None, str(error)
+        share = limit // memory.SAID_SHARE // (1 if thought else 4)
+        said = memory.clip(thought.as_reply() if thought else reply.text, share, self.model.count)
+        tokens = self.model.count(said + problem) + memory.FRAMING_TOKENS
+        self.record(answer.event("step", thought=thought, problem=problem, said=said, tokens=tokens))
+
+    def context(self, tail: str) -> memory.Context:
+        """What the model is to see. The first one is bounded by its bytes: the tokenizer loads meanwhile."""
+        count = self.model.count if self.state.step else self.model.bound
+        if not self.fixed_tokens or self.state.step <= 1:
+            self.fixed_tokens = count(self.fixed_text) + memory.FRAMING_TOKENS
+        tail_tokens = count(tail) + memory.FRAMING_TOKENS
+        return memory.build_context(
+            self.state, self.prompts.system, tail, fixed_tokens=self.fixed_tokens, tail_tokens=tail_tokens
+        )
+
+    def ask(self, purpose: Purpose, model: Model, context: memory.Context) -> Answer | None:
+        schema = self.schema if purpose == "step" else PLAIN_TEXT
+        reply_tokens, window = self.setup.reply_tokens, self.setup.context_tokens
+        return ask(
+            self.journal, self.people, model, context, schema, purpose=purpose, reply_tokens=reply_tokens, window=window
+        )
+
+    def compact(self, context: memory.Context) -> bool:
+        """Replace the oldest steps by a summary of the model's, or by a digest; False where there is nothing to."""
+        limit, count = self.setup.context_tokens, self.model.count
+        upto = memory.steps_to_compact(self.state, fixed_tokens=self.fixed_tokens, limit=limit)
+        if not upto:
+            return False
+        share = limit // memory.SUMMARY_SHARE
+        old = replace(self.state, steps=self.state.steps[:upto], pending=None)
+        instruction = Template(self.prompts.summary).substitute(words=share // 2)
+        tail_tokens = count(instruction) + memory.FRAMING_TOKENS
+        asked = memory.build_context(
+            old, self.prompts.system, instruction, fixed_tokens=self.fixed_tokens, tail_tokens=tail_tokens
+        )
+        answer = self.ask("summary", self.fast_model, asked) if asked.fits(limit) else None
+        if self.state.status != "running" or self.people.stop_reason:
+            return True
+        summary = answer.reply.text.strip() if answer else ""
+        by_model = bool(summary) and answer is not None and answer.reply.finish_reason != "length"
+        if answer:
+            self.record(answer.event("summary"))
+        text = memory.clip(summary, share, count) if by_model else memory.digest(self.state, upto, share, count)
+        dropped = sum(step.total_tokens for step in self.state.steps[self.state.summarized : upto])
+        tokens = count(text) + memory.FRAMING_TOKENS
+        self.record(
+            Compacted(
+                upto=upto,
+                summary=text,
+                tokens=tokens,
+                by="model" if by_model else "digest",
+                tokens_before=context.tokens,
+                tokens_after=context.tokens - dropped - self.state.summary_tokens + tokens,
+                kept=f"goal, plan, {len(self.state.steps) - upto} newest steps",
+            )
+        )
+        return True
+
+    def review(self) -> None:
+        """A critic looks at the pending thought; its commands don't run, and the model thinks again."""
+        pending = self.state.pending
+        said = pending.step.said if pending else ""
+        context = self.context(Template(self.prompts.review).substitute(thought=said))
+        if answer := self.ask("review", self.fast_model, context):
+            self.record(answer.event("review", tokens=self.model.count(answer.reply.text) + memory.FRAMING_TOKENS))
+
+    def listen(self) -> None:
+        """Take what people sent, each once, and the wish to stop."""
+        for message in self.people.messages():
+            if message.id not in self.state.messages and self.state.status == "running":
+                self.take(message)
+            self.people.taken(message)
+        if self.people.stop_reason and self.state.status == "running":
+            self.record(RunPaused(status="paused", reason=self.people.stop_reason))
+
+    def take(self, message: InboxMessage) -> None:
+        """Journal one message as what it means now; an answer to another question is not ours."""
+        question, by, sent = self.state.question, message.by, message.id
+        stale = question is None or message.call_id not in ("", question.id)
+        match message.kind:
+            case "stop":
+                self.record(RunPaused(status="paused", reason=message.text or f"stopped by {by}", message_id=sent))
+            case "say" if question and self.executor.asks_person(question):
+                self.executor.answer(question, message.text, sent)
+            case "say":
+                tokens = self.model.count(message.text) + memory.FRAMING_TOKENS
+                self.record(PersonSaid(text=message.text, by=by, tokens=tokens, message_id=sent))
+            case "answer" if question and not stale and self.executor.asks_person(question):
+                text = message.text or ("yes" if message.allowed else "no")
+                self.executor.answer(question, text, sent)
+            case "answer" if question and not stale:
+                digest = question.asked if message.args is None else EDITED
+                self.record(
+                    ApprovalGiven(
+                        call_id=question.id, allowed=message.allowed, by=by, reason=message.text, more=message.more,
+                        args=message.args, digest=digest, message_id=sent,
+                    )
+                )  # fmt: skip
+            case "keep_rule" if not stale:
+                self.record(RuleKept(rule=message.rule, by=by, message_id=sent))
+            case "review" if not stale:
+                self.record(ReviewAsked(by=by, message_id=sent))
+            case "answer" | "keep_rule" | "review":
+                pass
+
+    def record(self, event: Event) -> None:
+        """The only way the state of a run ever changes."""
+        self.journal.append(event)

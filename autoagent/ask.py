@@ -1,0 +1,110 @@
+"""One call of a model: reserved and journalled before it is sent, settled after, tried again where that helps."""
+
+import random
+import time
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from autoagent.budget import Usage
+from autoagent.errors import ContextTooLong, ModelUnavailable
+from autoagent.events import ModelCalled, ModelFailed, ModelReplied, RunPaused
+from autoagent.journal import Journal
+from autoagent.memory import Context
+from autoagent.models import Model, Reply
+from autoagent.people import People
+
+TRIES, LONGEST_WAIT_S = 6, 120.0
+Purpose = Literal["step", "summary", "review"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    reply: Reply
+    seconds: float
+    usage: Usage
+
+    def event(self, purpose: Purpose, **parts: Any) -> ModelReplied:
+        return ModelReplied(
+            purpose=purpose,
+            reply=self.reply.text,
+            finish_reason=self.reply.finish_reason,
+            usage=self.usage,
+            usage_estimated=self.reply.usage_estimated,
+            seconds=self.seconds,
+            **parts,
+        )
+
+
+def ask(
+    journal: Journal,
+    people: People,
+    model: Model,
+    context: Context,
+    schema: dict[str, Any],
+    *,
+    purpose: Purpose,
+    reply_tokens: int,
+    window: int,
+) -> Answer | None:
+    """One try. None where there was no answer or a limit forbids the call: the journal says why.
+
+    After a failure that may pass it waits, so that asking again is the caller's whole retry.
+    """
+    limits, usage = journal.state.limits, journal.state.usage
+    input_tokens = max(context.tokens, min(context.tokens + context.tokens // 10 + 100, window))
+    reserved = priced(model, Usage(calls=1, input_tokens=input_tokens, output_tokens=reply_tokens))
+    if refused := limits.refuses(reserved, after=usage):
+        journal.append(RunPaused(status="limit", reason=refused))
+        return None
+    journal.append(
+        ModelCalled(
+            purpose=purpose,
+            model=model.name,
+            tail=context.messages[-1]["content"],
+            estimated_tokens=context.estimated,
+            reserved=reserved,
+        )
+    )
+    left_s = None if limits.time_s is None else limits.time_s - journal.state.worked_s
+    began = time.monotonic()
+    try:
+        with people.interruptible():
+            reply = model.complete(context.messages, schema=schema, reply_tokens=reply_tokens, timeout_s=left_s)
+    except ContextTooLong as error:
+        journal.append(ModelFailed(problem=str(error), too_long=True, seconds=time.monotonic() - began))
+    except ModelUnavailable as error:
+        _wait_or_pause(journal, people, error, time.monotonic() - began)
+    except KeyboardInterrupt:
+        journal.append(ModelFailed(problem="cancelled", seconds=time.monotonic() - began))
+        if not people.stop_reason:
+            raise
+    else:
+        return Answer(reply, time.monotonic() - began, priced(model, reply.usage.model_copy(update={"calls": 1})))
+    return None
+
+
+def priced(model: Model, usage: Usage) -> Usage:
+    """`usage` with its cost, or counted as of unknown price."""
+    if model.price is None:
+        return usage.model_copy(update={"unpriced_calls": usage.calls})
+    cost = model.price.cost(usage.input_tokens, usage.cached_tokens, usage.output_tokens)
+    return usage.model_copy(update={"cost_usd": cost})
+
+
+def _wait_or_pause(journal: Journal, people: People, error: ModelUnavailable, seconds: float) -> None:
+    state = journal.state
+    asked_s = error.retry_after_s or 0.0
+    again = error.retryable and state.failures + 1 < TRIES and asked_s <= LONGEST_WAIT_S
+    wait_s = max(asked_s, min(60.0, 2.0**state.failures) * random.uniform(0.75, 1.0)) if again else None
+    if wait_s and state.limits.time_s is not None:
+        wait_s = max(0.0, min(wait_s, state.limits.time_s - state.worked_s - seconds))
+    journal.append(ModelFailed(problem=str(error), may_be_billed=error.may_be_billed, wait_s=wait_s, seconds=seconds))
+    if wait_s is None:
+        journal.append(RunPaused(status="unavailable", reason=str(error)))
+        return
+    try:
+        with people.interruptible():
+            people.sleep(wait_s)
+    except KeyboardInterrupt:
+        if not people.stop_reason:
+            raise

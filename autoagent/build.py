@@ -1,0 +1,265 @@
+"""The only place that puts the parts together: settings in, a run and its agent out."""
+
+import math
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from autoagent import __version__, prompts
+from autoagent.agent import Agent, Prompts
+from autoagent.budget import COST_USD, REPLY_TOKENS, STEPS, Limits, Usage
+from autoagent.errors import ConfigError, JournalError
+from autoagent.events import RunResumed, RunStarted, Setup
+from autoagent.journal import Journal, artifact
+from autoagent.models import Model
+from autoagent.models.catalog import Facts, Price, look_up
+from autoagent.people import People
+from autoagent.registry import Command, Registry, discover
+from autoagent.sandbox.workspace import Workspace
+from autoagent.settings import DEFAULT_MODEL, Settings, prompts_folder, runs_folder, state_folder
+
+OFFLINE = "offline"
+OPENAI = "https://api.openai.com/v1"
+UNKNOWN_WINDOW = 32_768  # of a model that the catalog does not know
+OFFLINE_WINDOW = 1_000_000
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The model of a run and where it is; `words` say to a person how it came to be chosen, "" where they named it."""
+
+    model: str
+    base_url: str
+    words: str = ""
+
+
+def choose_model(settings: Settings) -> Chosen:
+    """Named, else OpenAI's where there is a key, else a server on this machine, else the offline planner.
+
+    Raises ConfigError where a model is named and nothing can serve it: a script must not get another quality
+    than it asked for.
+    """
+    named, base_url = settings.get("model", ""), settings.get("base_url", "")
+    if named == OFFLINE:
+        return Chosen(OFFLINE, "")
+    if base_url:
+        return Chosen(named, base_url) if named else _first_listed(base_url, settings)
+    if settings.api_key:
+        return Chosen(named or DEFAULT_MODEL, OPENAI)
+    from autoagent.models.local import find_servers
+
+    servers = find_servers()
+    for server in servers:
+        if not named:
+            return Chosen(server.models[0], server.base_url, f"No OPENAI_API_KEY; using {server.name} on this machine")
+        if named in server.models:
+            return Chosen(named, server.base_url)
+    if named:
+        raise ConfigError(
+            f"no key and no server for model {named!r}. Set OPENAI_API_KEY or --base-url, or use --model offline"
+        )
+    return Chosen(OFFLINE, "", "No model set up: OPENAI_API_KEY is not set; no local model server answers")
+
+
+def _first_listed(base_url: str, settings: Settings) -> Chosen:
+    from autoagent.models.local import listed_models
+
+    parts = urlsplit(base_url)
+    if parts.scheme == "http" and not settings.api_key:
+        models = listed_models(parts.hostname or "", parts.port or 80, f"{parts.path.rstrip('/')}/models", timeout_s=3)
+        if models:
+            return Chosen(models[0], base_url, f"No model named; {parts.netloc} lists this one first")
+    return Chosen(DEFAULT_MODEL, base_url)
+
+
+def make_setup(settings: Settings, chosen: Chosen, workspace: Path) -> tuple[Setup, Limits]:
+    """What the run keeps, and its limits. Raises ConfigError for a cost limit that can't hold."""
+    fast_model = settings.get("fast_model", "")
+    facts = [_facts(name, chosen.base_url, settings) for name in (chosen.model, fast_model) if name]
+    window = min((fact.window or UNKNOWN_WINDOW) for fact in facts)
+    longest = [fact.longest_reply for fact in facts if fact.longest_reply]
+    reply_tokens = min([settings.get("reply_tokens", REPLY_TOKENS), max(1, window // 4), *longest])
+    room = max(1, window - reply_tokens)
+    setup = Setup(
+        model=chosen.model,
+        base_url=chosen.base_url,
+        fast_model=fast_model,
+        temperature=settings.get("temperature"),
+        context_tokens=min(settings.get("context_tokens", room), room if any(f.window for f in facts) else math.inf),
+        reply_tokens=reply_tokens,
+        approve=settings.get("approve", "acts"),
+        workspace=str(workspace),
+        plugins=settings.get("plugins", ()),
+        disabled=settings.get("disabled", ()),
+    )
+    return setup, make_limits(settings, setup)
+
+
+def make_limits(settings: Settings, setup: Setup) -> Limits:
+    """The limits of a run; the default cost limit holds only where the price is known. Raises ConfigError."""
+    cost = settings.get("limits.cost")
+    for name in (setup.model, setup.fast_model):
+        if name and _facts(name, setup.base_url, settings).price is None:
+            if cost is not None:
+                raise ConfigError(
+                    f'no price known for "{name}", so --max-cost cannot hold.\n'
+                    f'Add  prices."{name}" = {{input = 0.1, output = 0.4}}  to the settings, or use --max-tokens'
+                )
+            return _limits(settings, None)
+    return _limits(settings, COST_USD if cost is None else cost)
+
+
+def _limits(settings: Settings, cost_usd: float | None) -> Limits:
+    return Limits(
+        steps=settings.get("limits.steps", STEPS),
+        cost_usd=cost_usd,
+        tokens=settings.get("limits.tokens"),
+        time_s=settings.get("limits.time"),
+    )
+
+
+def _facts(model: str, base_url: str, settings: Settings) -> Facts:
+    if model == OFFLINE:
+        return Facts(OFFLINE_WINDOW, None, Price(0, 0, 0, "free"))
+    return look_up(model, base_url, settings.prices)
+
+
+def make_model(name: str, setup: Setup, settings: Settings, notify: Notify) -> Model:
+    if name == OFFLINE:
+        from autoagent.models.offline import OfflinePlanner
+
+        return OfflinePlanner()
+    from autoagent.models.openai import OpenAIModel
+    from autoagent.models.tokens import TokenCounter
+
+    return OpenAIModel(
+        name=name,
+        base_url=setup.base_url,
+        api_key=settings.api_key,
+        counter=TokenCounter(name),
+        price=_facts(name, setup.base_url, settings).price,
+        temperature=setup.temperature,
+        notify=notify,
+    )
+
+
+def make_registry(setup: Setup, notify: Notify) -> Registry:
+    """The built-in commands and the enabled plugins'; a broken plugin is named in one line and left out."""
+    from autoagent.commands import COMMANDS
+
+    found: list[Command[..., Any]] = list(COMMANDS)
+    for name, loaded in discover(setup.plugins):
+        if isinstance(loaded, Exception):
+            notify(f"plugin {name}: {loaded}. Skipped")
+            continue
+        clash = sorted({cmd.name for cmd in loaded} & {cmd.name for cmd in found})
+        if clash:
+            notify(f"plugin {name}: a command is named {clash[0]!r} already. Skipped")
+        else:
+            found.extend(loaded)
+    if setup.approve == "never":
+        found = [cmd for cmd in found if cmd.effect != "asks"]  # nobody would answer
+    known = {cmd.name for cmd in COMMANDS}
+    return Registry(found, [name for name in setup.disabled if name in {c.name for c in found} or name not in known])
+
+
+def describe(commands: Iterable[Command[..., Any]]) -> str:
+    """The commands as the system prompt lists them."""
+    effects = {"reads": "", "asks": "", "ends": "", "writes": " (changes files)", "executes": " (runs a program)"}
+    lines: list[str] = []
+    for cmd in commands:
+        description = " ".join(cmd.description.split())
+        lines.append(f"- {cmd.signature}{effects.get(cmd.effect, ' (sends data)')}\n  {description}")
+    return "\n".join(lines)
+
+
+def start_run(
+    settings: Settings,
+    setup: Setup,
+    limits: Limits,
+    goals: Sequence[str],
+    *,
+    name: str = "",
+    role: str = "",
+    usage: Usage = Usage(),
+    notify: Notify,
+) -> Journal:
+    """Make the run's folder and journal its start. Raises JournalError where that can't be written."""
+    registry = make_registry(setup, notify)
+    goal = goals[0] if len(goals) == 1 else "\n".join(f"{i}. {text}" for i, text in enumerate(goals, 1))
+    system = _system_prompt(registry, goal, name, role)
+    journal = Journal(_new_folder())
+    journal.append(
+        RunStarted(
+            run_id=journal.folder.name,
+            goal=goal,
+            name=name,
+            role=role,
+            setup=setup,
+            limits=limits,
+            system=journal.keep(system),
+            nonce=secrets.token_hex(8),
+            version=__version__,
+            usage=usage,
+        )
+    )
+    return journal
+
+
+def resume_run(journal: Journal, setup: Setup, limits: Limits, notify: Notify) -> None:
+    """Journal that the run goes on; its prompt stays as it was unless its commands have changed."""
+    state = journal.state
+    system = artifact(journal.folder, state.system)
+    registry = make_registry(setup, notify)
+    changed = describe(registry.values()) not in system
+    if changed:
+        system = _system_prompt(registry, state.goal, state.name, state.role)
+    journal.append(RunResumed(setup=setup, limits=limits, system=journal.keep(system) if changed else ""))
+
+
+def make_agent(journal: Journal, people: People, settings: Settings, notify: Notify) -> Agent:
+    """The agent of a started run. Raises ConfigError or SandboxError."""
+    state = journal.state
+    setup = state.setup
+    if setup is None:
+        raise JournalError(f"{journal.path}: the run has no start")
+    return Agent(
+        journal,
+        make_model(setup.model, setup, settings, notify),
+        make_registry(setup, lambda _: None),
+        Workspace(Path(setup.workspace), forbidden=[state_folder()]),
+        people,
+        prompts=Prompts(
+            system=artifact(journal.folder, state.system),
+            summary=prompts.load("summary", prompts_folder()),
+            review=prompts.load("review", prompts_folder()),
+        ),
+        fast_model=make_model(setup.fast_model, setup, settings, notify) if setup.fast_model else None,
+    )
+
+
+def _system_prompt(registry: Registry, goal: str, name: str, role: str) -> str:
+    who = f"You are {name}, an autonomous agent." if name else "You are an autonomous agent."
+    return prompts.fill(
+        "system",
+        prompts_folder(),
+        persona=f"{who} {role}".strip(),
+        commands=describe(registry.values()),
+        date=datetime.now(UTC).astimezone().strftime("%A, %d %B %Y"),
+        goal=goal,
+    )
+
+
+def _new_folder() -> Path:
+    """A free folder for a run: four hex digits, more where those are taken."""
+    runs = runs_folder()
+    for length in (4, 4, 4, 4, 5, 6, 8, 12):
+        folder = runs / secrets.token_hex(6)[:length]
+        if not folder.exists():
+            return folder
+    raise JournalError(f"{runs}: no free name for a new run")

@@ -1,0 +1,115 @@
+"""What a command may touch: commands take an Env instead of reaching for globals."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name in the workspace; `size` in bytes, `kind` is "file", "folder", "link" or "special"."""
+
+    path: str
+    kind: str
+    size: int
+
+
+class Files(Protocol):
+    """The workspace. Paths are relative to its root, or absolute inside it; "." is the root, "~" is just a name.
+
+    Every method raises SandboxError for a path that leads out of the workspace, is no regular file or
+    cannot be used, with a message that names the path as it was given and never a host path.
+    Links are followed where they stay inside; what is there may change between two calls.
+    """
+
+    def real_name(self, path: str) -> str:
+        """Relative POSIX name after links inside the workspace are followed; the file need not exist.
+
+        The case is as given: compare without it. Decide on this name and then open this name, not the link.
+        """
+        ...
+
+    def read_bytes(self, path: str, *, limit: int = ...) -> bytes:
+        """The whole file. Raises SandboxError where it is longer than `limit` bytes."""
+        ...
+
+    def write_bytes(self, path: str, content: bytes, *, expect: str | None = ...) -> None:
+        """Replace the file atomically and durably, keeping its mode; folders are made as needed.
+
+        A link to a file inside is written through, a hard link gets a file of its own, a read-only file is refused.
+        With `expect` (a fingerprint, or "absent") the file must still be in that state.
+        """
+        ...
+
+    def fingerprint(self, path: str) -> str:
+        """SHA-256 of the content in hex, or "absent" where there is no such file."""
+        ...
+
+    def entries(self, path: str = ..., *, recursive: bool = ...) -> Iterator[Entry]:
+        """What a folder holds, by name, each folder before what is in it; read as far as it is iterated.
+
+        Links are named, never followed. Paths are real names with control characters and bytes that are no
+        UTF-8 escaped (`\\xff`): such a file is shown but cannot be opened by that name. Folders that cannot be
+        read are passed over.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Change:
+    """One file as it is to be: what a command that writes returns, so that it can be shown before it happens.
+
+    `before` is the fingerprint of the content it replaces; `summary` what is told to the model afterwards.
+    """
+
+    path: str
+    before: str
+    content: bytes
+    summary: str
+    diff: str
+
+    @property
+    def after(self) -> str:
+        return fingerprint(self.content)
+
+
+@dataclass(frozen=True)
+class Completion:
+    """The end of a run, returned by the command that ends it."""
+
+    result: str
+    files: tuple[str, ...] = ()
+    reached: bool = True
+
+
+ABSENT = "absent"  # the fingerprint of a file that does not exist
+
+
+def fingerprint(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@dataclass(frozen=True)
+class Env:
+    """One call's view of the world.
+
+    `observation(id)` is the whole text of an earlier observation of this run, however long it was, and raises
+    CommandError for an unknown id. `last_seen(path)` is the fingerprint of the file when this run last read or
+    wrote it, or None; `saw(path, fingerprint)` records one. `share_tokens` is how much of the context window the
+    result may take, measured by `count`.
+    """
+
+    files: Files
+    observation: Callable[[str], str]
+    last_seen: Callable[[str], str | None]
+    saw: Callable[[str, str], None]
+    share_tokens: int
+    count: Callable[[str], int]
+
+
+class PathMark:
+    """Marks a parameter as a path in the workspace, so that the policy sees which file a call touches."""
+
+
+WorkspacePath = Annotated[str, PathMark()]

@@ -1,0 +1,73 @@
+"""Every exception autoagent raises on purpose, named by who must react.
+
+* AutoagentError
+  x ConfigError            a flag, setting or key is missing or wrong: the user, exit code 2
+  x ModelError             the model did not answer: the loop
+    + ModelUnavailable     retried where `retryable`, else the run pauses as unavailable
+    + ContextTooLong       the request did not fit the window: compacted, once
+  x ThoughtError           the reply was no valid Thought: told to the model
+  x CommandError           a command was refused or failed: told to the model
+    + UnknownCommand
+    + InvalidArguments
+    + SandboxError         the path or place is not this run's to touch
+  x JournalError           the record cannot be written: the run stops before the act, exit code 1
+    + JournalLocked        another process owns the run: exit code 2
+    + JournalCorrupt       damage before the last newline: nothing is guessed, exit code 1
+    + JournalTooNew        written by a newer autoagent: left untouched, exit code 2
+    + NoSuchRun            no run, or more than one, has that id: exit code 2
+
+A used-up limit, a person's no and a run that gives up are outcomes: events, not errors.
+"""
+
+
+class AutoagentError(Exception):
+    """Base of all errors raised on purpose; the message is one line for its reader."""
+
+
+class ConfigError(AutoagentError): ...
+
+
+class ModelError(AutoagentError): ...
+
+
+class ModelUnavailable(ModelError):
+    """`retry_after_s` is what the server asked for; `may_be_billed` is False only where that is certain."""
+
+    def __init__(
+        self, message: str, *, retryable: bool = True, retry_after_s: float | None = None, may_be_billed: bool = True
+    ):
+        super().__init__(message)
+        self.retryable, self.retry_after_s, self.may_be_billed = retryable, retry_after_s, may_be_billed
+
+
+class ContextTooLong(ModelError): ...
+
+
+class ThoughtError(AutoagentError): ...
+
+
+class CommandError(AutoagentError): ...
+
+
+class UnknownCommand(CommandError): ...
+
+
+class InvalidArguments(CommandError): ...
+
+
+class SandboxError(CommandError): ...
+
+
+class JournalError(AutoagentError): ...
+
+
+class JournalLocked(JournalError): ...
+
+
+class JournalCorrupt(JournalError): ...
+
+
+class JournalTooNew(JournalError): ...
+
+
+class NoSuchRun(JournalError): ...

@@ -1,0 +1,249 @@
+"""The journal's vocabulary: everything that can happen in a run, in the past tense.
+
+Rules: events are immutable; a field may be added with a default, never renamed or reused; every effect
+on the outside world is bracketed by two events, one before (intent) and one after (result).
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+
+from autoagent.budget import Limits, Usage
+from autoagent.thoughts import CommandCall, Thought
+
+FORMAT = 1
+Approve = Literal["every", "acts", "never"]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    seq: int = 0  # position in the journal from 1, set by the journal
+    at: str = Field(default_factory=_now)  # information only; order is `seq`
+
+
+class Setup(BaseModel):
+    """What a run keeps when it is resumed, unless a flag says otherwise. Never a key."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    base_url: str = ""
+    fast_model: str = ""
+    temperature: float | None = None
+    context_tokens: int
+    reply_tokens: int
+    approve: Approve = "acts"
+    workspace: str
+    plugins: tuple[str, ...] = ()
+    disabled: tuple[str, ...] = ()
+
+
+class RunStarted(_Event):
+    """`system` names the artifact with the system prompt; `nonce` makes the delimiters of observations."""
+
+    type: Literal["run_started"] = "run_started"
+    v: int = FORMAT
+    run_id: str
+    goal: str
+    name: str = ""
+    role: str = ""
+    setup: Setup
+    limits: Limits
+    system: str
+    nonce: str
+    version: str
+    usage: Usage = Usage()  # calls made before the run, to propose its goals
+
+
+class RunResumed(_Event):
+    type: Literal["run_resumed"] = "run_resumed"
+    setup: Setup | None = None
+    limits: Limits | None = None
+    system: str = ""
+
+
+class RunPaused(_Event):
+    """The run stands and can go on. `reason` is for people."""
+
+    type: Literal["run_paused"] = "run_paused"
+    status: Literal["paused", "waiting", "limit", "unavailable", "error"]
+    reason: str
+    message_id: str = ""
+
+
+class RunEnded(_Event):
+    """The end that the run came to by itself; with `reached` also the result of `task_complete`."""
+
+    type: Literal["run_ended"] = "run_ended"
+    status: Literal["reached", "unreached", "stalled"]
+    result: str
+    files: tuple[str, ...] = ()
+
+
+class ModelCalled(_Event):
+    """Intent to ask the model, with the most that it may take. `tail` is the last message of the context."""
+
+    type: Literal["model_called"] = "model_called"
+    purpose: Literal["step", "summary", "review"] = "step"
+    model: str
+    tail: str
+    estimated_tokens: int  # input as counted here, before calibration
+    reserved: Usage
+
+
+class ModelReplied(_Event):
+    """The reply and its price, whether or not it could be read. One with purpose `step` is a step.
+
+    `said` is what the model sees of the reply later, `tokens` its length.
+    """
+
+    type: Literal["model_replied"] = "model_replied"
+    purpose: Literal["step", "summary", "review"] = "step"
+    reply: str
+    finish_reason: str = ""
+    usage: Usage
+    usage_estimated: bool = False
+    seconds: float = 0.0
+    thought: Thought | None = None
+    problem: str = ""  # why there is no thought, written for the model
+    said: str = ""
+    tokens: int = 0
+
+
+class ModelFailed(_Event):
+    """No reply. `wait_s` is the pause before the next try, None where there is none."""
+
+    type: Literal["model_failed"] = "model_failed"
+    problem: str
+    may_be_billed: bool = True
+    too_long: bool = False
+    wait_s: float | None = None
+    seconds: float = 0.0
+
+
+class ApprovalAsked(_Event):
+    """A question that stands until it is answered. `digest` names the exact bytes that were shown."""
+
+    type: Literal["approval_asked"] = "approval_asked"
+    call_id: str
+    call: CommandCall
+    reason: str
+    digest: str
+    preview: str = ""
+    scopes: tuple[str, ...] = ()  # the rules a person may keep instead of answering again
+
+
+class ApprovalGiven(_Event):
+    """`more` allows that many further commands; `args` are the edited arguments."""
+
+    type: Literal["approval_given"] = "approval_given"
+    call_id: str
+    allowed: bool
+    by: str  # "policy", "terminal", "answer", …
+    reason: str = ""
+    more: int = 0
+    args: dict[str, JsonValue] | None = None
+    digest: str = ""
+    message_id: str = ""
+
+
+class RuleKept(_Event):
+    type: Literal["rule_kept"] = "rule_kept"
+    rule: str
+    by: str
+    message_id: str = ""
+
+
+class ReviewAsked(_Event):
+    """A person wants a critic to look before the pending commands run."""
+
+    type: Literal["review_asked"] = "review_asked"
+    by: str
+    message_id: str = ""
+
+
+class PersonSaid(_Event):
+    """Advice or an answer. While a question stands, nothing pending runs and the model thinks again."""
+
+    type: Literal["person_said"] = "person_said"
+    text: str
+    by: str
+    tokens: int = 0
+    message_id: str = ""
+
+
+class CommandStarted(_Event):
+    """For a change of a file: its fingerprints before and after, so that a crash leaves no doubt."""
+
+    type: Literal["command_started"] = "command_started"
+    call_id: str
+    call: CommandCall
+    allowed_by: str
+    path: str = ""
+    before: str = ""
+    after: str = ""
+
+
+Outcome = Literal["ok", "failed", "refused", "unknown", "skipped"]
+
+
+class CommandFinished(_Event):
+    """`text` is what the model sees; `artifact` holds the whole where `text` was clipped.
+
+    `brief` is the same in a few words, `detail` for people only, `seen` the fingerprints of files read or written.
+    With `ends_batch` the later commands of the same thought are not run.
+    """
+
+    type: Literal["command_finished"] = "command_finished"
+    call_id: str
+    outcome: Outcome
+    text: str
+    tokens: int = 0
+    artifact: str = ""
+    brief: str = ""
+    detail: str = ""
+    seconds: float = 0.0
+    seen: dict[str, str] = Field(default_factory=dict[str, str])
+    wrote: str = ""
+    ends_batch: bool = False
+    message_id: str = ""
+
+
+class Compacted(_Event):
+    """The first `upto` steps are represented in the context by `summary` from now on."""
+
+    type: Literal["compacted"] = "compacted"
+    upto: int
+    summary: str
+    tokens: int
+    by: Literal["model", "digest"]
+    tokens_before: int
+    tokens_after: int
+    kept: str  # in words, for people
+
+
+Event = (
+    RunStarted
+    | RunResumed
+    | RunPaused
+    | RunEnded
+    | ModelCalled
+    | ModelReplied
+    | ModelFailed
+    | ApprovalAsked
+    | ApprovalGiven
+    | RuleKept
+    | ReviewAsked
+    | PersonSaid
+    | CommandStarted
+    | CommandFinished
+    | Compacted
+)
+EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+TYPES = frozenset(kind.model_fields["type"].default for kind in Event.__args__)

@@ -1,0 +1,241 @@
+"""Commands: bound, decided, journalled, run, observed."""
+
+import hashlib
+import time
+import traceback
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import takewhile
+
+from autoagent import memory, policy, stall
+from autoagent.env import Change, Completion, Env, Files
+from autoagent.errors import CommandError
+from autoagent.events import ApprovalAsked, CommandFinished, CommandStarted, Outcome, RunEnded, RunPaused, Setup
+from autoagent.journal import Journal, artifact
+from autoagent.people import People
+from autoagent.registry import Bound, Registry
+from autoagent.state import Pending, PendingCall
+
+EDITED = "edited by the person"
+SIDE_BY_SIDE = 8
+UNKNOWN = (
+    "OUTCOME UNKNOWN: this command had started when the program stopped, and its end was not recorded. "
+    "It may have taken effect fully, partly or not at all: look before you repeat it."
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command came to, before it is recorded."""
+
+    outcome: Outcome
+    text: str
+    detail: str = ""
+    wrote: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Executor:
+    """Does what a thought asks for, one command or several reading ones at a time."""
+
+    journal: Journal
+    registry: Registry
+    files: Files
+    people: People
+    setup: Setup
+    count: memory.Count
+
+    def act(self, pending: Pending) -> None:
+        """Do the next command of a thought, or the next few at once where all of them only read."""
+        reads = list(takewhile(self._may_just_read, pending.calls[:SIDE_BY_SIDE]))
+        if len(reads) > 1:
+            return self._read_side_by_side(reads)
+        call, seen = pending.calls[0], dict[str, str]()
+        env = self._env(len(pending.calls), seen)
+        try:
+            bound = self.registry.bind(call.call)
+            change = bound.run(env) if bound.command.returns_change else None
+        except CommandError as error:
+            return self._finish(call, Result("failed", str(error)), seen, ends_batch=True)
+        except Exception as error:  # noqa: BLE001  # plugins raise anything; the run goes on
+            return self._finish(call, _surprise(error), seen, ends_batch=True)
+        change = change if isinstance(change, Change) else None
+        if call.started and (result := self._after_a_crash(call.started, bound, change)):
+            return self._finish(call, result, seen, ends_batch=result.outcome == "unknown")
+        if stall.repetitions(self.journal.state, call.call) >= stall.REFUSE:
+            return self._finish(call, Result("refused", f"{stall.REPEATED} Do something else."), seen, ends_batch=True)
+        allowed_by = self._allowed(call, bound, change)
+        if not allowed_by:
+            return None
+        if bound.command.effect == "ends":
+            return self._end_run(call, bound, env, seen)
+        self.journal.append(_started(call, allowed_by, change))
+        result = self._run(bound, change, env)
+        self._finish(call, result, seen, ends_batch=result.outcome != "ok" and bound.command.effect != "reads")
+
+    def answer(self, call: PendingCall, text: str, message_id: str) -> None:
+        """A person's words are the observation of the command that asked for them."""
+        tokens = self.count(text) + memory.FRAMING_TOKENS
+        self.journal.append(
+            CommandFinished(call_id=call.id, outcome="ok", text=text, tokens=tokens, message_id=message_id)
+        )
+
+    def asks_person(self, call: PendingCall) -> bool:
+        command = self.registry.get(call.call.name)
+        return command is not None and command.effect == "asks"
+
+    def _may_just_read(self, call: PendingCall) -> bool:
+        try:
+            bound = self.registry.bind(call.call)
+        except CommandError:
+            return False
+        reads = bound.command.effect == "reads" and not call.started
+        return reads and not call.asked and self._decide(bound).action == "allow" and not self._repeats(call)
+
+    def _repeats(self, call: PendingCall) -> bool:
+        return stall.repetitions(self.journal.state, call.call) >= stall.REFUSE
+
+    def _read_side_by_side(self, calls: Sequence[PendingCall]) -> None:
+        """Run reading commands in threads; their observations keep the order of the thought."""
+        seen = [dict[str, str]() for _ in calls]
+        envs = [self._env(len(calls), one) for one in seen]
+        bound = [self.registry.bind(call.call) for call in calls]
+        for call, one in zip(calls, bound, strict=True):
+            self.journal.append(_started(call, self._decide(one).by, None))
+        with ThreadPoolExecutor(len(calls)) as pool:
+            results = list(pool.map(self._run, bound, [None] * len(calls), envs))
+        for call, result, one in zip(calls, results, seen, strict=True):
+            self._finish(call, result, one)
+
+    def _decide(self, bound: Bound) -> policy.Decision:
+        return policy.decide(bound, self.journal.state, approve=self.setup.approve, real_name=self.files.real_name)
+
+    def _allowed(self, call: PendingCall, bound: Bound, change: Change | None) -> str:
+        """Who or what allows the call; "" where it does not run now: refused, asked, or still waiting."""
+        try:
+            decision = self._decide(bound)
+        except CommandError as error:
+            self._finish(call, Result("refused", str(error)), {}, ends_batch=True)
+            return ""
+        if decision.action == "allow":
+            return decision.by
+        if decision.action == "deny" or call.allowed is False:
+            said = decision.reason if decision.action == "deny" else f"The person said no. {call.reason}"
+            self._finish(call, Result("refused", f"Not run. {said}".strip(), detail=decision.by), {}, ends_batch=True)
+            return ""
+        digest = _digest(call, change)
+        if call.allowed and call.approved in (digest, EDITED):
+            return call.by
+        if call.asked != digest or call.allowed:
+            scopes = () if decision.reason else policy.scopes(bound, self.files.real_name)
+            preview = change.diff if change else ""
+            reason = decision.reason or decision.by
+            self.journal.append(
+                ApprovalAsked(
+                    call_id=call.id, call=call.call, reason=reason, digest=digest, preview=preview, scopes=scopes
+                )
+            )
+        elif not self.people.wait(self.journal.state):
+            self.journal.append(RunPaused(status="waiting", reason=f"y/n needed: {bound.command.name}"))
+        return ""
+
+    def _run(self, bound: Bound, change: Change | None, env: Env) -> Result:
+        began = time.monotonic()
+        try:
+            if change:
+                self.files.write_bytes(change.path, change.content, expect=change.before)
+                env.saw(change.path, change.after)
+                return Result("ok", change.summary, wrote=change.path, seconds=time.monotonic() - began)
+            return Result("ok", str(bound.run(env)), seconds=time.monotonic() - began)
+        except CommandError as error:
+            return Result("failed", str(error), seconds=time.monotonic() - began)
+        except Exception as error:  # noqa: BLE001  # plugins raise anything; the run goes on
+            return _surprise(error)
+
+    def _after_a_crash(self, started: CommandStarted, bound: Bound, change: Change | None) -> Result | None:
+        """What is known of a command that had started when the program died; None: run it (again)."""
+        if bound.command.idempotent:
+            return None
+        if not started.path:
+            return Result("unknown", UNKNOWN)
+        now = self.files.fingerprint(started.path)
+        if now == started.after:
+            return Result("ok", f"{started.path} is written (the program stopped right after it).", wrote=started.path)
+        if now == started.before and change and change.after == started.after:
+            return None
+        return Result("unknown", f"{UNKNOWN} {started.path} is now neither as it was before nor as it was to be.")
+
+    def _end_run(self, call: PendingCall, bound: Bound, env: Env, seen: dict[str, str]) -> None:
+        """The result and the end of the run are one fact, so one event."""
+        try:
+            completion = bound.run(env)
+        except CommandError as error:
+            return self._finish(call, Result("failed", str(error)), seen)
+        assert isinstance(completion, Completion)
+        status = "reached" if completion.reached else "unreached"
+        self.journal.append(RunEnded(status=status, result=completion.result, files=completion.files))
+
+    def _finish(self, call: PendingCall, result: Result, seen: dict[str, str], *, ends_batch: bool = False) -> None:
+        """Record the observation; one that is longer than its share is clipped and kept whole beside."""
+        share = self._share(1)
+        text = memory.clip(result.text, share, self.count)
+        whole = self.journal.keep(result.text) if text != result.text else ""
+        if whole:
+            text += f"\n[Clipped. The whole text: read_observation {call.id}]"
+        self.journal.append(
+            CommandFinished(
+                call_id=call.id,
+                outcome=result.outcome,
+                text=text,
+                tokens=self.count(text) + memory.FRAMING_TOKENS,
+                artifact=whole,
+                detail=result.detail,
+                seconds=result.seconds,
+                seen=seen,
+                wrote=result.wrote,
+                ends_batch=ends_batch,
+            )
+        )
+
+    def _share(self, calls: int) -> int:
+        return self.setup.context_tokens // memory.OBSERVED_SHARE // max(1, calls)
+
+    def _env(self, calls: int, seen: dict[str, str]) -> Env:
+        state = self.journal.state
+        return Env(
+            files=self.files,
+            observation=self._observation,
+            last_seen=state.seen.get,
+            saw=seen.__setitem__,
+            share_tokens=self._share(calls) - memory.FRAMING_TOKENS,
+            count=self.count,
+        )
+
+    def _observation(self, observation_id: str) -> str:
+        state = self.journal.state
+        current = state.pending.step.observations if state.pending else ()
+        for observation in (*current, *(o for step in reversed(state.steps) for o in step.observations)):
+            if observation.id == observation_id:
+                return artifact(self.journal.folder, observation.artifact) if observation.artifact else observation.text
+        raise CommandError(f"There is no observation {observation_id!r}. Their ids look like 3.1 and stand above each.")
+
+
+def _started(call: PendingCall, allowed_by: str, change: Change | None) -> CommandStarted:
+    if change is None:
+        return CommandStarted(call_id=call.id, call=call.call, allowed_by=allowed_by)
+    before, after = change.before, change.after
+    return CommandStarted(
+        call_id=call.id, call=call.call, allowed_by=allowed_by, path=change.path, before=before, after=after
+    )
+
+
+def _digest(call: PendingCall, change: Change | None) -> str:
+    """Names the exact bytes that a person is shown and that then run."""
+    shown = call.call.model_dump_json() + (f"{change.before}{change.after}" if change else "")
+    return hashlib.sha256(shown.encode()).hexdigest()
+
+
+def _surprise(error: Exception) -> Result:
+    return Result("failed", f"{type(error).__name__}: {error}", detail=traceback.format_exc())

@@ -1,0 +1,260 @@
+"""The journal: an append-only file of events, one JSON object a line. The only truth of a run."""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from autoagent.errors import JournalCorrupt, JournalError, JournalLocked, JournalTooNew, NoSuchRun
+from autoagent.events import EVENT, FORMAT, TYPES, Event
+from autoagent.state import State, apply
+
+_CRC = b',"crc":"'
+_CRC_LENGTH = len(_CRC) + 8 + 2  # eight hex digits and `"}`
+
+
+def seal(event: Event) -> bytes:
+    """The event's line: JSON that closes with the CRC-32 of all bytes before that field."""
+    body = event.model_dump_json().encode()[:-1]
+    return body + _CRC + b'%08x"}\n' % zlib.crc32(body)
+
+
+def unseal(line: bytes, where: str) -> Event:
+    """The event in a line. Raises JournalCorrupt, or JournalTooNew where only a newer version can read it."""
+    body, mark, rest = line[:-_CRC_LENGTH], line[-_CRC_LENGTH:-10], line[-10:]
+    if mark != _CRC or rest != b'%08x"}' % zlib.crc32(body):
+        raise JournalCorrupt(f"{where}: the line is damaged (its checksum does not fit). Nothing was changed.")
+    data: dict[str, Any] = json.loads(body + b"}")
+    if data.get("type") not in TYPES or data.get("v", FORMAT) > FORMAT:
+        raise JournalTooNew(f"{where}: written by a newer autoagent. Update autoagent to open this run.")
+    try:
+        return EVENT.validate_python(data, strict=False)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        raise JournalCorrupt(f"{where}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+
+
+def read(folder: Path, after: int = 0) -> Iterator[Event]:
+    """Events of a run with seq > after. What follows the last newline was never promised: dropped."""
+    path = folder / "journal.jsonl"
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                return
+            event = unseal(line[:-1], f"{path}: line {number}")
+            if event.seq != number:
+                raise JournalCorrupt(f"{path}: line {number}: has sequence number {event.seq}. Nothing was changed.")
+            if event.seq > after:
+                yield event
+
+
+def state_of(folder: Path) -> State:
+    """The state that the events of a run add up to. Raises JournalCorrupt with the line."""
+    state = State()
+    for event in read(folder):
+        state = apply(state, event)
+    return state
+
+
+class Journal:
+    """One writer, any number of readers. `append` returns only when the event is on disk."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.path = folder, folder / "journal.jsonl"
+        self.observers: list[Callable[[Event, State], None]] = []
+        self._broken = False
+        try:
+            make_folder(folder)
+            self._lock = _lock(folder / "lock")
+        except OSError as error:
+            raise JournalError(f"{folder}: {error.strerror}. The run needs this folder to keep its journal.") from error
+        try:
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self.state = state_of(folder)  # first, so that a journal that can't be read stays as it is
+            self._drop_torn_tail()
+            _sync_folder(folder)
+        except OSError as error:
+            os.close(self._lock)
+            raise JournalError(f"{self.path}: {error.strerror}") from error
+        except JournalError:
+            os.close(self._file)
+            os.close(self._lock)
+            raise
+
+    def append(self, event: Event) -> State:
+        """Number the event, put it on disk, tell the observers; the state after it.
+
+        Raises JournalError where it is not on disk; the journal then takes nothing more.
+        """
+        if self._broken:
+            raise JournalError(f"{self.path}: an earlier write failed; nothing more is written")
+        event = event.model_copy(update={"seq": self.state.seq + 1})
+        state = apply(self.state, event)
+        line = seal(event)
+        try:
+            if os.write(self._file, line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(self._file)
+        except OSError as error:
+            self._broken = True  # after a failed fsync nobody knows what is on disk
+            with contextlib.suppress(OSError):
+                self._drop_torn_tail(len(line))
+            raise JournalError(f"{self.path}: {error.strerror}. Nothing was done after it.") from error
+        self.state = state
+        for observer in self.observers:
+            observer(event, state)
+        return state
+
+    def keep(self, text: str) -> str:
+        """Store a long text durably before the event that names it; its name is its SHA-256."""
+        content = text.encode("utf-8", "surrogatepass")
+        name = hashlib.sha256(content).hexdigest()
+        target = self.folder / "artifacts" / name
+        try:
+            if not target.exists():
+                make_folder(target.parent)
+                replace_file(target, content)
+        except OSError as error:
+            raise JournalError(f"{target}: {error.strerror}. Nothing was done after it.") from error
+        return name
+
+    def close(self) -> None:
+        os.close(self._file)
+        os.close(self._lock)
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _drop_torn_tail(self, at_most: int = 1 << 62) -> None:
+        size = os.fstat(self._file).st_size
+        start = max(0, size - min(at_most, 1 << 24))
+        tail = os.pread(self._file, size - start, start)
+        end = start + tail.rfind(b"\n") + 1
+        if end < size and (end > start or start == 0):
+            os.ftruncate(self._file, end)
+
+
+def artifact(folder: Path, name: str) -> str:
+    """A text kept with `Journal.keep`. Raises JournalCorrupt where it is missing or damaged."""
+    path = folder / "artifacts" / name
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise JournalCorrupt(f"{path}: {error.strerror}") from None
+    if hashlib.sha256(content).hexdigest() != name:
+        raise JournalCorrupt(f"{path}: is damaged (its content does not fit its name)")
+    return content.decode("utf-8", "surrogatepass")
+
+
+def find_run(runs: Path, name: str) -> Path:
+    """The folder of the run whose id starts with `name`, or of the newest one for "last". Raises NoSuchRun."""
+    folders = run_folders(runs)
+    if name == "last" and folders:
+        return folders[0]
+    found = [folder for folder in folders if folder.name == name] or [f for f in folders if f.name.startswith(name)]
+    if len(found) == 1 and name:
+        return found[0]
+    if found:
+        raise NoSuchRun(
+            f"{len(found)} runs start with {name!r}: {', '.join(f.name for f in found[:5])}. Type more of it."
+        )
+    raise NoSuchRun(f"there is no run {name!r}. See: autoagent runs")
+
+
+def run_folders(runs: Path) -> list[Path]:
+    """Folders of all runs, the newest first."""
+    if not runs.is_dir():
+        return []
+    dated: list[tuple[int, Path]] = []
+    for folder in runs.iterdir():
+        with contextlib.suppress(OSError):
+            dated.append(((folder / "journal.jsonl").stat().st_mtime_ns, folder))
+    return [folder for _, folder in sorted(dated, key=lambda pair: (-pair[0], pair[1].name))]
+
+
+def is_live(folder: Path) -> bool:
+    """Whether a process holds the run now."""
+    try:
+        fd = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def delete_run(folder: Path) -> None:
+    """Remove a run for good. Raises JournalLocked where it is live."""
+    fd = _lock(folder / "lock")
+    try:
+        shutil.rmtree(folder)
+    finally:
+        os.close(fd)
+
+
+def make_folder(path: Path) -> None:
+    """Create a private folder and its parents; each new name is made durable."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    _sync_folder(path.parent)
+
+
+def replace_file(target: Path, content: bytes) -> None:
+    """Write beside, sync, rename, sync the folder: the file is old or new, never half. Mode 0600."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(target)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def _lock(path: Path) -> int:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel frees it if we die; the file stays
+    except BlockingIOError:
+        holder = os.pread(fd, 100, 0).decode(errors="replace").strip()
+        os.close(fd)
+        raise JournalLocked(f"run {path.parent.name} is held by another process ({holder or 'unknown'})") from None
+    except OSError as error:
+        os.close(fd)
+        reason = f"{error.strerror}: this file system has no working locks"
+        raise JournalError(f"{path}: {reason}. Set XDG_STATE_HOME to a local folder.") from None
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, f"pid {os.getpid()}".encode(), 0)
+    return fd
+
+
+def _sync_folder(path: Path) -> None:
+    """Make the names in a folder as durable as the files' content."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,161 @@
+"""Short-term memory: what the model sees this step, within a budget of tokens. Pure.
+
+A prefix that never changes (system prompt with commands and goal), then the steps in order, then one last message
+that is new each time. Nothing before the end is rewritten until the high-water mark: provider caches hit.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from autoagent.budget import dollars
+from autoagent.models import Message
+from autoagent.stall import warning
+from autoagent.state import Observation, State, Step
+from autoagent.thoughts import plan_mark
+
+HIGH_WATER, LOW_WATER = 0.9, 0.5  # parts of the context limit
+SUMMARY_SHARE = 8  # one part in so many
+SAID_SHARE, OBSERVED_SHARE = 8, 4
+FRAMING_TOKENS = 40  # delimiters and message framing of one observation or reply
+Count = Callable[[str], int]
+
+
+@dataclass(frozen=True)
+class Context:
+    """Messages, and how many tokens they are likely to be counted as, by section."""
+
+    messages: list[Message]
+    sections: dict[str, int]
+    estimated: int  # as counted here
+    tokens: int  # calibrated by what the API counted before
+
+    def fits(self, limit: int) -> bool:
+        return self.tokens <= limit
+
+
+def build_context(state: State, system: str, tail: str, *, fixed_tokens: int, tail_tokens: int) -> Context:
+    """System prompt, summary, the steps that it does not cover, and `tail`, the one message that changes.
+
+    `fixed_tokens` counts the system prompt and the reply schema. Observations carry the role `user`, between
+    delimiters that their text can't know: they are data from outside, never words of ours.
+    """
+    steps = state.steps[state.summarized :]
+    messages = prefix(state, system)
+    for step in steps:
+        messages.extend(step_messages(step, state.nonce))
+    if tail:
+        messages.append({"role": "user", "content": tail})
+    sections = {
+        "rules, commands, goal, schema": fixed_tokens,
+        "summary": state.summary_tokens,
+        "steps": sum(step.total_tokens for step in steps),
+        "plan and limits": tail_tokens,
+    }
+    estimated = sum(sections.values())
+    return Context(messages, sections, estimated, math.ceil(estimated * max(1.0, state.calibration)))
+
+
+def prefix(state: State, system: str) -> list[Message]:
+    head: list[Message] = [{"role": "system", "content": system}]
+    if state.summary:
+        head.append({"role": "user", "content": f"Summary of the steps before these:\n{state.summary}"})
+    return head
+
+
+def step_messages(step: Step, nonce: str) -> list[Message]:
+    said: list[Message] = [{"role": "assistant", "content": step.said}] if step.said else []
+    observed = "\n".join(_observed(observation, nonce) for observation in step.observations)
+    return [*said, {"role": "user", "content": observed}]
+
+
+def _observed(observation: Observation, nonce: str) -> str:
+    if observation.id.startswith("p"):
+        return f"Message from the person who gave the goal:\n{observation.text}"
+    if observation.call is None:
+        return f"Your reply could not be used, so nothing ran: {observation.text}"
+    mark = hashlib.sha256(f"{nonce} {observation.id}".encode()).hexdigest()[:8]
+    head = f"Observation {observation.id}, {observation.call.name}: {observation.outcome}"
+    return f"{head}\n<<<{mark}\n{observation.text}\n{mark}>>>"
+
+
+def volatile_tail(state: State, context_tokens: int) -> str:
+    """The last message: plan with marks, what is left of each limit, warnings. Never part of the prefix."""
+    limits, lines = state.limits, list[str]()
+    if state.plan:
+        lines += ["Your plan so far:", *(f"[{mark}] {text}" for mark, text in map(plan_mark, state.plan))]
+    left = [f"step {state.step + 1}" + (f" of {limits.steps}" if limits.steps else "")]
+    if limits.cost_usd is not None and state.usage.cost_usd:
+        left.append(f"{dollars(state.usage.cost_usd)} of {dollars(limits.cost_usd)} spent")
+    if limits.tokens is not None:
+        left.append(f"{state.usage.tokens:,} of {limits.tokens:,} tokens used")
+    if limits.time_s is not None:
+        left.append(f"{state.worked_s:.0f} of {limits.time_s:.0f} s used")
+    used = sum(step.total_tokens for step in state.steps[state.summarized :])
+    left.append(f"window {math.ceil(100 * used / context_tokens)} % full")
+    lines.append(f"This is {', '.join(left)}.")
+    if limits.steps and state.step + 1 >= limits.steps:
+        lines.append("It is the last step: end the run now, with task_complete if the goal is reached, else give_up.")
+    if told := warning(state):
+        lines.append(f"Warning: {told}")
+    return "\n".join([*lines, "Answer with the next JSON object."])
+
+
+def clip(text: str, limit: int, count: Count) -> str:
+    """`text` within `limit` tokens: its head and its tail, and in between how many lines are left out."""
+    if count(text) <= limit:
+        return text
+    size = len(text)
+    while size > 1:
+        size = min(size - 1, max(1, int(size * 0.7)))
+        shorter = _head_and_tail(text, size)
+        if count(shorter) <= limit:
+            return shorter
+    return ""
+
+
+def _head_and_tail(text: str, size: int) -> str:
+    head, tail = text[: size * 2 // 3], text[len(text) - size // 3 :]
+    left_out = text[len(head) : len(text) - len(tail)]
+    lines = left_out.count("\n")
+    amount = f"{lines:,} lines" if lines > 1 else f"{len(left_out):,} characters"
+    return f"{head}\n[… {amount} left out here …]\n{tail}"
+
+
+def steps_to_compact(state: State, *, fixed_tokens: int, limit: int) -> int:
+    """How many of the first steps the next summary has to cover to come down to the low-water mark.
+
+    The newest step always stays. 0: there is nothing that could be compacted.
+    """
+    factor = max(1.0, state.calibration)
+    room = limit * LOW_WATER / factor - fixed_tokens - limit // SUMMARY_SHARE / factor
+    kept, upto = 0, len(state.steps)
+    while upto > state.summarized:
+        kept += state.steps[upto - 1].total_tokens
+        if kept > room and upto < len(state.steps):
+            break
+        upto -= 1
+    return upto if upto > state.summarized else 0
+
+
+def digest(state: State, upto: int, limit: int, count: Count) -> str:
+    """A summary without a model: plan, files made, failures, and where each observation can be read again."""
+    lines = [state.summary] if state.summary else []
+    if state.wrote:
+        lines.append(f"Files written so far: {', '.join(state.wrote)}.")
+    for step in state.steps[state.summarized : upto]:
+        for observation in step.observations:
+            lines.append(_digest_line(observation))
+    while len(lines) > 1 and count("\n".join(lines)) > limit:
+        del lines[: max(1, len(lines) // 8)]
+    return clip("\n".join(lines), limit, count)
+
+
+def _digest_line(observation: Observation) -> str:
+    if observation.call is None:
+        return f"{observation.id}: {observation.text[:500]}"
+    args = ", ".join(f"{name}={str(value)[:60]!r}" for name, value in observation.call.args.items())
+    first = " ".join(observation.text.split())[:200]
+    again = f" [read_observation {observation.id}]" if len(observation.text) > 200 else ""
+    return f"{observation.id} {observation.call.name}({args}): {observation.outcome}: {first}{again}"

@@ -1,0 +1,133 @@
+"""Who may do what: allow, ask or deny, with the reason."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+from typing import Literal
+
+from autoagent.events import Approve
+from autoagent.registry import Bound
+from autoagent.state import GRANTED, State
+
+_SECRETS = (
+    ".env",
+    ".env.*",
+    ".envrc",
+    "*.pem",
+    "*.key",
+    "id_rsa*",
+    "id_ed25519*",
+    "id_ecdsa*",
+    ".netrc",
+    ".pgpass",
+    ".npmrc",
+    ".pypirc",
+)
+_TEMPLATES = (".env.template", ".env.example", ".env.sample", ".env.dist", "*.pub")
+_TRUSTED = (
+    ".git/hooks/*", ".git/config", ".gitmodules", ".github/workflows/*", ".gitlab-ci.yml", ".env*", ".envrc",
+    "autoagent.toml", "AGENTS.md", "CLAUDE.md", ".vscode/*", ".idea/*", ".ssh/*", ".npmrc", ".pypirc", "pip.conf",
+    ".bashrc", ".bash_profile", ".bash_login", ".profile", ".zshrc", ".zprofile", ".zshenv", ".config/fish/*",
+)  # fmt: skip  # programs run or obey these without being asked (CONTRACT, trusted files)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`by` names the rule that decided; an `ask` waits for a person."""
+
+    action: Literal["allow", "ask", "deny"]
+    by: str
+    reason: str = ""
+
+
+def is_secret(path: str) -> bool:
+    """Whether a workspace file usually holds keys or passwords."""
+    name = PurePosixPath(path).name.lower()
+    return (_matches(name, _SECRETS) and not _matches(name, _TEMPLATES)) or ".ssh" in PurePosixPath(path).parts
+
+
+def is_trusted_file(path: str) -> bool:
+    """Whether other programs obey a workspace file, in any folder, so that writing it is more than writing."""
+    path = path.lower()
+    tails = [path, *(path[i + 1 :] for i, letter in enumerate(path) if letter == "/")]
+    name = PurePosixPath(path).name
+    return any(_matches(tail, _LOWER_TRUSTED) for tail in tails) and not _matches(name, _TEMPLATES)
+
+
+_LOWER_TRUSTED = tuple(pattern.lower() for pattern in _TRUSTED)
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def decide(bound: Bound, state: State, *, approve: Approve, real_name: Callable[[str], str]) -> Decision:
+    """Whether a call runs, is asked, or is refused. `real_name` follows links inside the workspace.
+
+    In continuous mode (`never`) nothing is asked: what would need a person is refused, and the model told.
+    """
+    command = bound.command
+    paths = {name for path in bound.paths for name in (str(PurePosixPath(path)), real_name(path))}
+    special = _special(bound, paths)
+    if special:
+        action = "deny" if approve == "never" else "ask"
+        return Decision(action, "trusted files", f"{special} Only a person can allow it.")
+    if command.effect == "asks":
+        if approve == "never":
+            return Decision("deny", "continuous mode", "Nobody is here to answer. Decide yourself and go on.")
+        return Decision("ask", "question", "")
+    if command.effect == "ends":
+        return Decision("allow", "the result")
+    if approve == "never":
+        return Decision("allow", "continuous mode")
+    if command.effect == "reads" and approve == "acts":
+        return Decision("allow", "reading")
+    if rule := next((rule for rule in state.rules if covers(rule, bound, paths)), None):
+        return Decision("allow", f"rule: {rule}")
+    if state.granted:
+        return Decision("allow", GRANTED)
+    return Decision("ask", "acts" if approve == "acts" else "every command", "")
+
+
+def _special(bound: Bound, paths: set[str]) -> str:
+    if bound.command.effect == "reads":
+        found = sorted(path for path in paths if is_secret(path))
+        return f"{found[0]} may hold secrets." if found else ""
+    found = sorted(path for path in paths if is_trusted_file(path) or is_secret(path))
+    return f"Other programs obey {found[0]}." if found else ""
+
+
+def scopes(bound: Bound, real_name: Callable[[str], str]) -> tuple[str, ...]:
+    """The rules that "always, in this run" offers for a call, the narrowest first.
+
+    A rule is `write:PATTERN` for a file, a folder or all of the workspace, or `NAME` for a command.
+    """
+    if bound.command.effect != "writes" or not bound.paths:
+        return (bound.command.name,)
+    path = real_name(bound.paths[0])
+    folder = str(PurePosixPath(path).parent)
+    offered = [f"write:{path}", f"write:{folder}/**" if folder != "." else "", "write:**"]
+    return tuple(rule for rule in offered if rule)
+
+
+def covers(rule: str, bound: Bound, paths: set[str]) -> bool:
+    """Whether a kept rule allows a call that touches `paths`."""
+    kind, _, pattern = rule.partition(":")
+    if not pattern:
+        return kind == bound.command.name
+    if kind != "write" or bound.command.effect != "writes" or not paths:
+        return False
+    if pattern.endswith("**"):
+        return all(path.startswith(pattern[:-2]) for path in paths)
+    return paths == {pattern}
+
+
+def rule_words(rule: str) -> str:
+    """A rule in words for a person."""
+    kind, _, pattern = rule.partition(":")
+    if not pattern:
+        return f"every {kind}"
+    if pattern == "**":
+        return "any write in the workspace"
+    return f"writes in {pattern[:-3]}/" if pattern.endswith("/**") else f"writes to {pattern}"

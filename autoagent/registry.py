@@ -1,0 +1,332 @@
+"""Commands: typed functions that the model may call."""
+
+import difflib
+import inspect
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Annotated, Any, Generic, Literal, NotRequired, ParamSpec, TypeVar, cast, get_args, get_type_hints
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
+
+from autoagent.env import Change, Completion, Env, PathMark
+from autoagent.errors import CommandError, ConfigError, InvalidArguments, ThoughtError, UnknownCommand
+from autoagent.thoughts import CommandCall, Thought
+
+P = ParamSpec("P")
+R = TypeVar("R", bound=str | Change | Completion)
+Effect = Literal["reads", "writes", "executes", "sends", "asks", "ends"]
+ENTRY_POINTS = "autoagent.commands"
+_UNSUPPORTED = {
+    "title", "default", "minLength", "maxLength", "pattern", "format", "uniqueItems", "examples", "discriminator",
+    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems", "maxItems",
+}  # fmt: skip  # checked when a call is bound; not every endpoint's strict schema knows them
+
+
+@dataclass(frozen=True)
+class Command(Generic[P, R]):
+    """A function, its argument model, and what it may do to the world.
+
+    Its docstring is what the model reads. A command whose function returns a Change does nothing itself: the
+    change is shown, journalled and then made by the loop. `idempotent`: safe to run again when a crash hides
+    its result. `origin` is "autoagent" or the plugin's name.
+    """
+
+    func: Callable[P, R]
+    name: str
+    description: str
+    effect: Effect
+    args: TypeAdapter[dict[str, Any]]
+    schema: dict[str, Any]
+    takes_env: bool
+    path_params: tuple[str, ...]
+    returns_change: bool
+    idempotent: bool
+    origin: str = "autoagent"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.func(*args, **kwargs)
+
+    @property
+    def signature(self) -> str:
+        """`read_file(path: string, offset?: integer)`, with a ? for what may be left out."""
+        required = self.schema.get("required", [])
+        params = [
+            f"{name}{'' if name in required else '?'}: {_type_words(shape)}"
+            for name, shape in self.schema["properties"].items()
+        ]
+        return f"{self.name}({', '.join(params)})"
+
+
+def command(
+    effect: Effect, *, name: str | None = None, idempotent: bool | None = None
+) -> Callable[[Callable[P, R]], Command[P, R]]:
+    """Turn a typed function into a Command.
+
+    Raises ConfigError, when the module is imported, for a parameter type that a strict schema can't express.
+    """
+
+    def wrap(func: Callable[P, R]) -> Command[P, R]:
+        hints = get_type_hints(func, include_extras=True)
+        returned = hints.pop("return", None)
+        if returned not in (str, Change, Completion) or (returned is Completion) != (effect == "ends"):
+            raise ConfigError(f"{func.__qualname__}: a command returns str or Change; one that ends a run, Completion")
+        args, paths, takes_env = _arguments(func, hints)
+        return Command(
+            func=func,
+            name=name or func.__name__,
+            description=inspect.getdoc(func) or "",
+            effect=effect,
+            args=args,
+            schema=_json_schema(func.__qualname__, args),
+            takes_env=takes_env,
+            path_params=paths,
+            returns_change=returned is Change,
+            idempotent=effect == "reads" if idempotent is None else idempotent,
+        )
+
+    return wrap
+
+
+def _arguments(
+    func: Callable[..., Any], hints: dict[str, Any]
+) -> tuple[TypeAdapter[dict[str, Any]], tuple[str, ...], bool]:
+    """A TypedDict of the parameters: unlike a model class it has no names of its own to collide with."""
+    fields: dict[str, Any] = {}
+    paths: list[str] = []
+    takes_env = False
+    for param in inspect.signature(func).parameters.values():
+        if hints.get(param.name) is Env:
+            takes_env = True
+            continue
+        if param.name not in hints or param.kind in (param.VAR_KEYWORD, param.VAR_POSITIONAL, param.POSITIONAL_ONLY):
+            raise ConfigError(f"{func.__qualname__}: parameter {param.name!r} needs a type and a name")
+        hint = hints[param.name]
+        if any(isinstance(mark, PathMark) for mark in _marks(hint)):
+            paths.append(param.name)
+        shown = hint if param.default is param.empty else NotRequired[Annotated[hint, Field()]]
+        fields[param.name] = shown
+    shape = cast(Any, TypedDict)(func.__name__, fields)
+    shape.__pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+    return TypeAdapter(shape), tuple(paths), takes_env
+
+
+def _marks(hint: Any) -> Iterator[Any]:
+    yield from getattr(hint, "__metadata__", ())
+    for inner in get_args(hint):
+        yield from _marks(inner)
+
+
+def _json_schema(where: str, args: TypeAdapter[dict[str, Any]]) -> dict[str, Any]:
+    try:
+        schema = args.json_schema()
+        _strict(schema, where)
+    except PydanticUserError as error:
+        raise ConfigError(f"{where}: {error.message}") from None
+    return schema
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A call whose command exists and whose arguments fit."""
+
+    command: Command[..., Any]
+    arguments: dict[str, Any]
+
+    def run(self, env: Env) -> str | Change | Completion:
+        extra = (env,) if self.command.takes_env else ()
+        return self.command.func(*extra, **self.arguments)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The workspace paths among the arguments, as given."""
+        values = [self.arguments.get(name) for name in self.command.path_params]
+        return tuple(path for value in values for path in ([value] if isinstance(value, str) else value or ()))
+
+
+class Registry(Mapping[str, Command[..., Any]]):
+    """The commands of one agent. Two commands of one name are a mistake, never a silent override."""
+
+    def __init__(self, commands: Iterable[Command[..., Any]], disabled: Iterable[str] = ()):
+        self._commands: dict[str, Command[..., Any]] = {}
+        self.disabled = frozenset(disabled)
+        for cmd in commands:
+            if cmd.name in self._commands:
+                raise ConfigError(
+                    f"two commands are named {cmd.name!r}, of {self._commands[cmd.name].origin} and {cmd.origin}"
+                )
+            self._commands[cmd.name] = cmd
+        for name in self.disabled - set(self._commands):
+            raise ConfigError(f"disabled: there is no command {name!r}{_near(name, self._commands)}")
+        for name in self.disabled:
+            del self._commands[name]
+
+    def __getitem__(self, name: str) -> Command[..., Any]:
+        return self._commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._commands)
+
+    def __len__(self) -> int:
+        return len(self._commands)
+
+    def bind(self, call: CommandCall) -> Bound:
+        """Check a call against its command. Raises UnknownCommand or InvalidArguments."""
+        cmd = self._commands.get(call.name)
+        if call.name in self.disabled:
+            raise UnknownCommand(f"The command {call.name!r} is disabled. Choose one of: {', '.join(self)}.")
+        if cmd is None:
+            near = _near(call.name, self)
+            raise UnknownCommand(f"There is no command {call.name!r}{near}. Choose one of: {', '.join(self)}.")
+        required: list[str] = cmd.schema.get("required", [])
+        given = {name: value for name, value in call.args.items() if value is not None or name in required}
+        try:
+            return Bound(cmd, cmd.args.validate_json(json.dumps(given)))
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
+            raise InvalidArguments(
+                f"The arguments of {call.name} don't fit: {problems}. It is {cmd.signature}."
+            ) from None
+
+    def check(self, thought: Thought) -> None:
+        """Raises ThoughtError where a call can't be bound, or the run would end before other commands."""
+        try:
+            bound = [self.bind(call) for call in thought.commands]
+        except CommandError as error:
+            raise ThoughtError(f"{error} Nothing ran.") from None
+        if any(b.command.effect == "ends" for b in bound[:-1]):
+            raise ThoughtError("A command that ends the run must be the last of a reply. Nothing ran.")
+
+    def reply_schema(self) -> dict[str, Any]:
+        """JSON Schema of a Thought with these commands, valid for strict structured outputs."""
+        definitions: dict[str, Any] = {}
+        calls: list[dict[str, Any]] = []
+        for cmd in self.values():
+            args = json.loads(json.dumps(cmd.schema).replace('"#/$defs/', f'"#/$defs/{cmd.name}.'))
+            definitions |= {f"{cmd.name}.{name}": shape for name, shape in args.pop("$defs", {}).items()}
+            _require_all(args)
+            for shape in definitions.values():
+                _require_all(shape)
+            calls.append(_closed({"name": {"type": "string", "const": cmd.name}, "args": args}))
+        texts = {key: {"type": "string"} for key in ("text", "reasoning", "criticism", "speak")}
+        plan = {"type": "array", "items": {"type": "string"}}
+        order = ("text", "reasoning", "plan", "criticism", "speak")
+        thoughts = _closed({key: plan if key == "plan" else texts[key] for key in order})
+        schema = _closed({"thoughts": thoughts, "commands": {"type": "array", "items": {"anyOf": calls}}})
+        return schema | ({"$defs": definitions} if definitions else {})
+
+
+def _closed(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _strict(schema: Any, where: str) -> None:
+    """Strip what strict schemas don't know, in place. Raises ConfigError for what they can't express."""
+    if isinstance(schema, list):
+        for item in cast(list[Any], schema):
+            _strict(item, where)
+    if not isinstance(schema, dict):
+        return
+    schema = cast(dict[str, Any], schema)
+    for key in _UNSUPPORTED & schema.keys():
+        if not isinstance(schema[key], dict):  # a property may have such a name
+            del schema[key]
+    if "oneOf" in schema:
+        schema["anyOf"] = schema.pop("oneOf")
+    if schema.get("type") == "object":
+        if "properties" not in schema and schema.get("additionalProperties") is not False:
+            raise ConfigError(f"{where}: a mapping with free keys can't be asked for strictly; use a list of pairs")
+        schema.setdefault("properties", {})
+        schema["additionalProperties"] = False
+    if "prefixItems" in schema:
+        raise ConfigError(f"{where}: a tuple can't be asked for strictly; use a list or a model")
+    for name, value in schema.items():
+        shapes = list(cast(dict[str, Any], value).values()) if name in ("properties", "$defs") else [value]
+        for shape in shapes:
+            if shape == {} or (
+                isinstance(shape, dict)
+                and name in ("properties", "items")
+                and _says_nothing(cast(dict[str, Any], shape))
+            ):
+                raise ConfigError(f"{where}: a parameter of any type can't be asked for strictly; name its type")
+            _strict(shape, where)
+
+
+def _says_nothing(shape: dict[str, Any]) -> bool:
+    return not shape.keys() & {
+        "type",
+        "anyOf",
+        "oneOf",
+        "allOf",
+        "$ref",
+        "enum",
+        "const",
+        "properties",
+        "additionalProperties",
+    }
+
+
+def _require_all(schema: Any) -> None:
+    """Every property required; what was optional may be null. In place, at every depth."""
+    if isinstance(schema, list):
+        for item in cast(list[Any], schema):
+            _require_all(item)
+    if not isinstance(schema, dict):
+        return
+    schema = cast(dict[str, Any], schema)
+    if schema.get("type") == "object":
+        required = schema.get("required", [])
+        for name, shape in schema["properties"].items():
+            if name not in required and not _nullable(shape):
+                schema["properties"][name] = {"anyOf": [shape, {"type": "null"}]}
+        schema["required"] = list(schema["properties"])
+    for value in schema.values():
+        _require_all(value)
+
+
+def _nullable(shape: dict[str, Any]) -> bool:
+    return {"type": "null"} in shape.get("anyOf", [])
+
+
+def _type_words(shape: dict[str, Any]) -> str:
+    if "enum" in shape:
+        return " | ".join(json.dumps(value) for value in shape["enum"])
+    if "const" in shape:
+        return json.dumps(shape["const"])
+    if "anyOf" in shape:
+        return " | ".join(dict.fromkeys(_type_words(s) for s in shape["anyOf"] if s != {"type": "null"}))
+    if shape.get("type") == "array":
+        return f"list of {_type_words(shape['items'])}"
+    return str(shape.get("type") or shape.get("$ref", "object").rpartition("/")[2])
+
+
+def _near(name: str, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name.strip().lower(), list(names), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def discover(enabled: Iterable[str]) -> Iterator[tuple[str, list[Command[..., Any]] | Exception]]:
+    """Commands of installed plugins that the user enabled by entry-point name; of a broken one, its error."""
+    from dataclasses import replace
+
+    available = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
+    for name in enabled:
+        if name not in available:
+            yield name, ConfigError(f"not installed{_near(name, available)}")
+            continue
+        try:
+            found = list(available[name].load())
+            strangers = [item for item in found if not isinstance(item, Command)]
+            if strangers:
+                raise ConfigError(f"{strangers[0]!r} is not a command")
+            yield name, [replace(cmd, origin=name) for cmd in found]
+        except Exception as error:  # noqa: BLE001  # a plugin raises anything; it is named and skipped
+            yield name, error

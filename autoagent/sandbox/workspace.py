@@ -1,0 +1,425 @@
+"""The workspace: every path is opened beneath its root by descriptor, never resolved first and opened later."""
+
+import ctypes
+import errno
+import functools
+import hashlib
+import os
+import secrets
+import stat
+import sys
+import unicodedata
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+from autoagent.env import Entry
+from autoagent.errors import ConfigError, SandboxError
+
+READ_LIMIT = 32 * 2**20  # bytes
+HASH_LIMIT = 2**30  # bytes
+MAX_DEPTH = 100
+MAX_LINKS = 40  # as the Linux kernel
+
+_FOLDER = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+_LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # a FIFO must not hold us
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_REASONS = {
+    errno.ENOENT: "{} does not exist.",
+    errno.ENOTDIR: "{} uses a file as if it were a folder.",
+    errno.EISDIR: "{} is a folder, not a file.",
+    errno.EACCES: "{} cannot be used: permission denied.",
+    errno.ELOOP: "{} goes through too many links, or one that may not be followed.",
+    errno.ENAMETOOLONG: "{} is too long: a name may have at most 255 bytes.",
+    errno.ENXIO: "{} is a FIFO, socket or device, not a regular file.",
+    errno.EOPNOTSUPP: "{} is a FIFO, socket or device, not a regular file.",  # what macOS says of a socket
+    errno.EXDEV: "{} is outside the workspace. Use a path inside it, like notes/a.md.",
+    errno.ENOSPC: "The disk is full: {} was not written.",
+}
+
+
+class Workspace:
+    """Files beneath `root`; `forbidden` paths are neither read, written nor listed, even inside it.
+
+    Links are followed as long as they stay inside; an absolute link is refused even where it points inside.
+    `openat2` None takes the system call where the kernel has it; tests choose. Threads may share a workspace;
+    close it when none uses it any more.
+    """
+
+    def __init__(self, root: Path, *, forbidden: Sequence[Path] = (), openat2: bool | None = None):
+        real_root = root.resolve()
+        inside = [path for path in (path.resolve() for path in forbidden) if path.is_relative_to(real_root)]
+        if real_root in inside:
+            raise ConfigError(f"{root} is a folder of autoagent's own. Choose another workspace.")
+        self._forbidden = [(path, path.relative_to(real_root).parts) for path in inside]
+        self._roots = [root.absolute().parts[1:], real_root.parts[1:]]
+        try:
+            self._root = os.open(real_root, _FOLDER)
+        except OSError as error:
+            raise ConfigError(f"The workspace {root} cannot be opened: {error.strerror}.") from error
+        # openat2 doesn't tell which folders it went through: what is forbidden inside needs the walk.
+        self._openat2 = not inside and (_has_openat2(self._root) if openat2 is None else openat2)
+
+    def close(self) -> None:
+        if self._root >= 0:
+            os.close(self._root)
+            self._root = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def real_name(self, path: str) -> str:
+        parts = self._parts(path)
+        with _explained(path):
+            for known in range(len(parts), -1, -1):  # what does not exist yet holds no links
+                rest = tuple(part for part in parts[known:] if part not in ("", "."))
+                if ".." in rest:
+                    break
+                with suppress(FileNotFoundError), self._walk(path, parts[:known]) as place:
+                    name = "/".join((*place.real, *rest)) or "."
+                    if not _can_be_a_path(name):
+                        raise SandboxError(f"{_quoted(path)} leads to a name that is not valid UTF-8.")
+                    return name
+        raise _refusal(path, errno.ENOENT)
+
+    def read_bytes(self, path: str, *, limit: int = READ_LIMIT) -> bytes:
+        with _explained(path):
+            return b"".join(_chunks(self._open(path, self._parts(path), _READ), path, limit=limit))
+
+    def fingerprint(self, path: str) -> str:
+        with _explained(path):
+            try:
+                return _sha256(self._open(path, self._parts(path), _READ), path)
+            except FileNotFoundError:
+                return "absent"
+
+    def write_bytes(self, path: str, content: bytes, *, expect: str | None = None) -> None:
+        parts = self._parts(path)
+        if printable(path) != path:
+            raise SandboxError(f"{_quoted(path)} holds a control character. Choose a name without one.")
+        if not parts or parts[-1] in ("", ".", ".."):
+            raise _refusal(path, errno.EISDIR)
+        with _explained(path), self._walk(path, parts, make_folders=True) as place:
+            _replace(place, content, path, expect=expect)
+
+    def entries(self, path: str = ".", *, recursive: bool = False) -> Iterator[Entry]:
+        real = self.real_name(path)
+        with _explained(path):
+            found = self._list(path, () if real == "." else tuple(real.split("/")))
+        return self._entries(found, recursive=recursive)
+
+    def _entries(self, found: "list[_Found]", *, recursive: bool) -> Iterator[Entry]:
+        pending = found[::-1]
+        while pending:
+            parts, entry = pending.pop()
+            yield entry
+            if recursive and entry.kind == "folder" and len(parts) < MAX_DEPTH:
+                with suppress(OSError, SandboxError):  # unreadable, or gone meanwhile
+                    pending += self._list(entry.path, parts)[::-1]
+
+    def _list(self, given: str, folder: tuple[str, ...]) -> "list[_Found]":
+        found: list[_Found] = []
+        with _closing(self._open(given, folder, _LIST, follow=False)) as descriptor:
+            for name in _names(descriptor):
+                with suppress(FileNotFoundError):
+                    status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                    parts = (*folder, name)
+                    if not self._is_forbidden(parts, status):
+                        found.append((parts, Entry(printable("/".join(parts)), _kind(status), status.st_size)))
+        return found
+
+    def _parts(self, path: str) -> tuple[str, ...]:
+        """The parts beneath the root, with an empty last one for a final slash; nothing is looked up."""
+        if not path:
+            raise SandboxError("The path is empty. Give one inside the workspace, like notes/a.md.")
+        if not _can_be_a_path(path):
+            raise SandboxError(f"{_quoted(path)} holds a character that no path can hold.")
+        parts = tuple(part for part in path.split("/") if part)
+        if path.startswith("/"):
+            root = next((root for root in self._roots if parts[: len(root)] == root), None)
+            if root is None:
+                raise _refusal(path, errno.EXDEV)
+            parts = parts[len(root) :]
+        if any(len(os.fsencode(part)) > 255 for part in parts):
+            raise _refusal(path, errno.ENAMETOOLONG)
+        if len(parts) > MAX_DEPTH or sum(len(os.fsencode(part)) + 1 for part in parts) > 4000:
+            raise SandboxError(f"{_quoted(path)} is too deep: at most {MAX_DEPTH} folders and 4,000 bytes.")
+        return (*parts, "") if path.endswith("/") else parts
+
+    def _open(self, given: str, parts: Sequence[str], flags: int, *, follow: bool = True) -> int:
+        if self._openat2:
+            with suppress(BlockingIOError, InterruptedError):  # a rename met a "..": the walk doesn't mind
+                return _open_beneath(self._root, "/".join(parts) or ".", flags, follow=follow)
+        with self._walk(given, parts, follow=follow) as place:
+            return os.open(place.name, flags | os.O_NOFOLLOW, dir_fd=place.folder)
+
+    @contextmanager
+    def _walk(
+        self, given: str, parts: Sequence[str], *, follow: bool = True, make_folders: bool = False
+    ) -> "Generator[_Place, None, None]":
+        """Go down one folder at a time by descriptor and follow links by their text; ".." goes back a descriptor.
+
+        Folders that were made are removed again when the caller fails.
+        """
+        pending = [(part, False) for part in reversed(parts)]
+        folders, real, links, by_link = [os.dup(self._root)], list[str](), 0, False
+        made: list[tuple[int, str]] = []
+        try:
+            while pending:
+                part, by_link = pending.pop()
+                if part in ("", "."):
+                    continue
+                if part == "..":
+                    if not real:
+                        raise _refusal(given, errno.EXDEV)
+                    real.pop()
+                    os.close(folders.pop())
+                    continue
+                link = _link_text(part, folders[-1])
+                if link is not None:
+                    links += 1
+                    if links > MAX_LINKS or not follow:
+                        raise _refusal(given, errno.ELOOP)
+                    if link.startswith("/"):
+                        raise _refusal(given, errno.EXDEV)
+                    pending += [(part, True) for part in reversed(link.split("/"))]
+                    continue
+                if self._forbidden and self._is_forbidden((*real, part), _status(part, folders[-1])):
+                    raise SandboxError(f"{_quoted(given)} belongs to autoagent itself. Use another path.")
+                if not pending:
+                    yield _Place(folders[-1], part, (*real, part), by_link)
+                    return
+                if len(real) >= MAX_DEPTH:
+                    raise _refusal(given, errno.ENAMETOOLONG)
+                may_make = make_folders and not by_link and ".." not in (part for part, _ in pending)
+                if may_make and _make_folder(part, folders[-1]):
+                    made.append((folders[-1], part))
+                folders.append(os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=folders[-1]))
+                real.append(part)
+            yield _Place(folders[-1], ".", tuple(real), by_link)
+        except BaseException:
+            for parent, name in reversed(made):
+                with suppress(OSError):
+                    os.rmdir(name, dir_fd=parent)
+            raise
+        finally:
+            for folder in folders:
+                os.close(folder)
+
+    def _is_forbidden(self, parts: tuple[str, ...], status: os.stat_result | None) -> bool:
+        for path, forbidden in self._forbidden:
+            if parts[: len(forbidden)] == forbidden:
+                return True
+            with suppress(OSError):  # the same folder under another name or spelling
+                if status and os.path.samestat(status, path.stat()):
+                    return True
+        return False
+
+
+def printable(name: str) -> str:
+    r"""The name with control characters, line breaks and bytes that are no UTF-8 escaped, as in `\xff`."""
+    if name.isprintable():
+        return name
+    return "".join(_escaped(c) if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in name)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a path leads: `name`, which is no link, in an open `folder`; "." is the folder itself."""
+
+    folder: int
+    name: str
+    real: tuple[str, ...]
+    by_link: bool
+
+
+_Found = tuple[tuple[str, ...], Entry]  # the parts as the disk spells them, and what is shown
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # how Python carries a byte that is no UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
+
+
+def _quoted(path: str) -> str:
+    return f"'{printable(path if len(path) <= 200 else path[:200] + '…')}'"
+
+
+def _can_be_a_path(path: str) -> bool:
+    try:
+        return b"\0" not in path.encode() and bool(os.fsencode(path))
+    except UnicodeEncodeError:
+        return False
+
+
+def _refusal(path: str, code: int) -> SandboxError:
+    return SandboxError(_REASONS.get(code, "{} cannot be used: " + os.strerror(code) + ".").format(_quoted(path)))
+
+
+@contextmanager
+def _explained(path: str) -> Generator[None, None, None]:
+    """Turn what the system says into words for the model."""
+    try:
+        yield
+    except OSError as error:
+        raise _refusal(path, error.errno or 0) from error
+
+
+def _kind(status: os.stat_result) -> Literal["file", "folder", "link", "special"]:
+    if stat.S_ISREG(status.st_mode):
+        return "file"
+    if stat.S_ISDIR(status.st_mode):
+        return "folder"
+    return "link" if stat.S_ISLNK(status.st_mode) else "special"
+
+
+def _require_file(status: os.stat_result, given: str) -> None:
+    if _kind(status) != "file":
+        raise _refusal(given, errno.EISDIR if _kind(status) == "folder" else errno.ENXIO)
+
+
+def _names(folder: int) -> list[str]:
+    with os.scandir(folder) as found:
+        return sorted((entry.name for entry in found), key=os.fsencode)
+
+
+def _status(name: str, folder: int) -> os.stat_result | None:
+    with suppress(FileNotFoundError):
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
+    return None
+
+
+def _make_folder(name: str, parent: int) -> bool:
+    """False where something has that name already."""
+    try:
+        os.mkdir(name, dir_fd=parent)
+    except FileExistsError:
+        return False
+    _sync(parent)
+    return True
+
+
+def _link_text(name: str, folder: int) -> str | None:
+    try:
+        return os.readlink(name, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENOENT):  # no link, or nothing there
+            return None
+        raise
+
+
+@contextmanager
+def _closing(descriptor: int) -> Generator[int, None, None]:
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _chunks(descriptor: int, given: str, *, limit: int) -> Iterator[bytes]:
+    """The content of a regular file of at most `limit` bytes, even if it grows meanwhile. Closes the descriptor."""
+    with _closing(descriptor):
+        status = os.fstat(descriptor)
+        _require_file(status, given)
+        size, done = status.st_size, 0
+        while size <= limit and (chunk := os.read(descriptor, 2**18)):
+            yield chunk
+            done += len(chunk)
+            size = max(size, done)
+        if size > limit:
+            raise SandboxError(f"{_quoted(given)} has {size:,} bytes, more than the {limit:,} that fit here.")
+
+
+def _sha256(descriptor: int, given: str) -> str:
+    digest = hashlib.sha256()
+    for chunk in _chunks(descriptor, given, limit=HASH_LIMIT):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _replace(place: _Place, content: bytes, given: str, *, expect: str | None) -> None:
+    """Write beside the file and rename over it, so that a reader, a crash or a hard link sees the old one whole."""
+    old = _status(place.name, place.folder)
+    if old is None and place.by_link:
+        raise SandboxError(f"{_quoted(given)} is a link to something that does not exist.")
+    if old is not None:
+        _require_file(old, given)
+        if not old.st_mode & 0o222:
+            raise SandboxError(f"{_quoted(given)} is read-only.")
+        if sys.platform == "darwin" and place.name not in _names(place.folder):
+            raise SandboxError(f"{_quoted(given)} exists with another spelling. List the folder and use that one.")
+    temporary = f".{secrets.token_hex(8)}.autoagent"
+    descriptor = os.open(temporary, _CREATE, 0o600 if old else 0o666, dir_fd=place.folder)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            if old is not None:
+                os.fchmod(descriptor, old.st_mode & 0o777)
+            os.fsync(descriptor)
+        if expect is not None and expect != _fingerprint_at(place, given):
+            raise SandboxError(f"{_quoted(given)} is not as it was last seen. Read it again, then decide.")
+        os.rename(temporary, place.name, src_dir_fd=place.folder, dst_dir_fd=place.folder)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary, dir_fd=place.folder)
+        raise
+    _sync(place.folder)
+
+
+def _fingerprint_at(place: _Place, given: str) -> str:
+    try:
+        return _sha256(os.open(place.name, _READ | os.O_NOFOLLOW, dir_fd=place.folder), given)
+    except FileNotFoundError:
+        return "absent"
+
+
+def _sync(folder: int) -> None:
+    with _closing(os.open(".", _LIST, dir_fd=folder)) as descriptor:  # O_PATH itself cannot be synced
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # a network disk that syncs no folders
+                raise
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+_OPENAT2 = 437  # the same number on x86-64 and ARM64
+_NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 0x02, 0x04, 0x08
+
+
+def _open_beneath(root: int, path: str, flags: int, *, follow: bool = True) -> int:
+    """`openat2`, which refuses in the kernel whatever leads out of the root, also through a link."""
+    how = _OpenHow(flags, 0, _BENEATH | _NO_MAGICLINKS | (0 if follow else _NO_SYMLINKS))
+    descriptor: int = _syscall()(_OPENAT2, root, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how))
+    if descriptor < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return descriptor
+
+
+@functools.cache
+def _syscall() -> Callable[..., int]:
+    syscall = ctypes.CDLL(None, use_errno=True).syscall
+    syscall.restype = ctypes.c_long
+    return syscall
+
+
+def _has_openat2(root: int) -> bool:
+    with suppress(OSError):  # an old kernel, or a filter that forbids the call
+        if sys.platform == "linux":
+            os.close(_open_beneath(root, ".", _FOLDER))
+            return True
+    return False

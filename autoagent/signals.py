@@ -1,0 +1,77 @@
+"""Ctrl-C and SIGTERM as a wish to pause, and the people around a run that nobody watches."""
+
+import contextlib
+import signal
+import time
+from collections.abc import Generator, Iterable
+from pathlib import Path
+from types import FrameType
+
+from autoagent import inbox
+from autoagent.inbox import InboxMessage
+from autoagent.state import State
+
+CTRL_C, TERMINATED, HUNG_UP = "Ctrl-C", "SIGTERM", "the terminal was closed"
+
+
+class Signals:
+    """The first Ctrl-C, SIGTERM or SIGHUP asks for a pause after the act; a second Ctrl-C leaves at once.
+
+    Where the act can be cut without loss (`interruptible`), also the first one ends it, by KeyboardInterrupt.
+    """
+
+    def __init__(self) -> None:
+        self.stop_reason = ""
+        self._interruptible = False
+
+    def install(self) -> None:
+        signal.signal(signal.SIGINT, self._handle)
+        signal.signal(signal.SIGTERM, self._handle)
+        signal.signal(signal.SIGHUP, self._handle)
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        again = bool(self.stop_reason) and number == signal.SIGINT
+        reasons = {signal.SIGINT: CTRL_C, signal.SIGTERM: TERMINATED, signal.SIGHUP: HUNG_UP}
+        self.stop_reason = self.stop_reason or reasons[signal.Signals(number)]
+        if self._interruptible or again:
+            self._interruptible = False
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def interruptible(self) -> Generator[None]:
+        self._interruptible = True
+        try:
+            if self.stop_reason:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._interruptible = False
+
+
+class Unattended:
+    """People who can only be reached through the run's inbox: nobody is waited for."""
+
+    def __init__(self, folder: Path, signals: Signals):
+        self.folder, self.signals = folder, signals
+
+    @property
+    def stop_reason(self) -> str:
+        return self.signals.stop_reason
+
+    def interruptible(self) -> contextlib.AbstractContextManager[None]:
+        return self.signals.interruptible()
+
+    def messages(self) -> Iterable[InboxMessage]:
+        return inbox.waiting(self.folder)
+
+    def taken(self, message: InboxMessage) -> None:
+        inbox.remove(self.folder, message)
+
+    def wait(self, state: State) -> bool:
+        return False
+
+    def sleep(self, seconds: float) -> None:
+        """Ends early when a message comes: a person may want to stop the run."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and next(iter(inbox.waiting(self.folder)), None) is None:
+            time.sleep(min(left, 0.2))

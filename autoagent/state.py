@@ -1,0 +1,318 @@
+"""The state of a run: a fold over its events. Pure; the same events always give the same state."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import Literal
+
+from autoagent.budget import Limits, Usage
+from autoagent.errors import JournalCorrupt
+from autoagent.events import (
+    ApprovalAsked,
+    ApprovalGiven,
+    CommandFinished,
+    CommandStarted,
+    Compacted,
+    Event,
+    ModelCalled,
+    ModelFailed,
+    ModelReplied,
+    Outcome,
+    PersonSaid,
+    ReviewAsked,
+    RuleKept,
+    RunEnded,
+    RunPaused,
+    RunResumed,
+    RunStarted,
+    Setup,
+)
+from autoagent.thoughts import CommandCall, Thought
+
+Status = Literal[
+    "new", "running", "reached", "unreached", "stalled", "limit", "waiting", "paused", "unavailable", "error"
+]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What came of one command. `id` is "STEP.NUMBER"; what a person said has an id that starts with "p"."""
+
+    id: str
+    call: CommandCall | None
+    outcome: Outcome
+    text: str
+    tokens: int
+    artifact: str = ""
+    wrote: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the model said and what came of it; the unit that memory keeps or drops whole.
+
+    `number` is 0 for a message from a person between two steps.
+    """
+
+    number: int
+    said: str
+    tokens: int
+    observations: tuple[Observation, ...]
+
+    @property
+    def total_tokens(self) -> int:
+        return self.tokens + sum(o.tokens for o in self.observations)
+
+
+@dataclass(frozen=True)
+class PendingCall:
+    """A command that has no observation yet, and how far it has come."""
+
+    id: str
+    call: CommandCall
+    asked: str = ""  # digest of what was shown
+    allowed: bool | None = None
+    approved: str = ""  # digest of what was allowed
+    by: str = ""
+    reason: str = ""
+    started: CommandStarted | None = None
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The step under way: calls still to do, observations made so far, in order."""
+
+    step: Step
+    calls: tuple[PendingCall, ...]
+    review: bool = False
+
+    @property
+    def question(self) -> PendingCall | None:
+        """The call that waits for a person's answer, if one does."""
+        call = self.calls[0]
+        return call if call.asked and call.allowed is None else None
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that is true of a run. `summarized` counts the first steps that `summary` stands for."""
+
+    run_id: str = ""
+    goal: str = ""
+    name: str = ""
+    role: str = ""
+    setup: Setup | None = None
+    limits: Limits = Limits()
+    system: str = ""
+    nonce: str = ""
+    status: Status = "new"
+    reason: str = ""
+    result: str = ""
+    files: tuple[str, ...] = ()
+    step: int = 0
+    steps: tuple[Step, ...] = ()
+    thought: Thought | None = None
+    plan: tuple[str, ...] = ()  # the last one that the model gave
+    pending: Pending | None = None
+    summary: str = ""
+    summary_tokens: int = 0
+    summarized: int = 0
+    usage: Usage = Usage()
+    open_call: ModelCalled | None = None
+    worked_s: float = 0.0
+    calibration: float = 1.0  # input tokens as the API counted them / as we did
+    too_long: int = 0  # context overflows in a row
+    failures: int = 0  # failed tries of the model in a row
+    unreadable: int = 0  # replies in a row
+    rules: tuple[str, ...] = ()
+    granted: int = 0  # commands allowed beforehand by "y N"
+    seen: dict[str, str] = field(default_factory=dict[str, str])  # path: fingerprint when last read or written
+    wrote: tuple[str, ...] = ()
+    guarded_from: int = 0  # steps before this one no longer count as repetitions
+    messages: frozenset[str] = frozenset()  # ids of inbox messages already in the journal
+    started_at: str = ""
+    seq: int = 0
+
+    @property
+    def question(self) -> PendingCall | None:
+        return self.pending.question if self.pending else None
+
+
+def fold(events: Iterable[Event], start: State = State()) -> State:
+    return reduce(apply, events, start)
+
+
+def apply(state: State, event: Event) -> State:
+    """The state after `event`. Raises JournalCorrupt for an event that can't follow."""
+    state = replace(state, seq=event.seq, messages=_taken(state, event))
+    match event:
+        case RunStarted() | RunResumed() | RunPaused() | RunEnded():
+            return _apply_to_run(state, event)
+        case ModelCalled():
+            return replace(state, usage=state.usage + _lost(state), open_call=event)
+        case ModelReplied():
+            return _apply_reply(state, event)
+        case ModelFailed():
+            usage = state.usage + (_lost(state) if event.may_be_billed else Usage())
+            worked = state.worked_s + event.seconds + (event.wait_s or 0)
+            too_long, failures = state.too_long + event.too_long, state.failures + 1
+            return replace(state, usage=usage, open_call=None, worked_s=worked, too_long=too_long, failures=failures)
+        case RuleKept():
+            return replace(state, rules=(*state.rules, event.rule))
+        case PersonSaid():
+            return _apply_message(state, event)
+        case Compacted():
+            return replace(state, summary=event.summary, summary_tokens=event.tokens, summarized=event.upto)
+        case ReviewAsked() | ApprovalAsked() | ApprovalGiven() | CommandStarted() | CommandFinished():
+            return _apply_to_pending(state, event)
+
+
+def _taken(state: State, event: Event) -> frozenset[str]:
+    message_id = getattr(event, "message_id", "")
+    return state.messages | {message_id} if message_id else state.messages
+
+
+def _lost(state: State) -> Usage:
+    """What a call without a recorded reply may have cost: all that was reserved for it."""
+    return state.open_call.reserved if state.open_call else Usage()
+
+
+def _apply_to_run(state: State, event: RunStarted | RunResumed | RunPaused | RunEnded) -> State:
+    match event:
+        case RunStarted():
+            return replace(
+                state,
+                run_id=event.run_id,
+                goal=event.goal,
+                name=event.name,
+                role=event.role,
+                setup=event.setup,
+                limits=event.limits,
+                system=event.system,
+                nonce=event.nonce,
+                usage=event.usage,
+                started_at=event.at,
+                status="running",
+            )
+        case RunResumed():
+            return replace(
+                state,
+                setup=event.setup or state.setup,
+                limits=event.limits or state.limits,
+                system=event.system or state.system,
+                usage=state.usage + _lost(state),
+                open_call=None,
+                status="running",
+                reason="",
+                failures=0,
+                unreadable=0,
+                too_long=0,
+                granted=0,
+                guarded_from=len(state.steps),
+            )
+        case RunPaused():
+            return replace(state, status=event.status, reason=event.reason)
+        case RunEnded():
+            state = _close(state, "ok", "You ended the run here.")
+            text = {"result" if event.status == "reached" else "reason": event.result}
+            return replace(state, status=event.status, files=event.files, granted=0, **text)
+
+
+def _apply_reply(state: State, event: ModelReplied) -> State:
+    called = state.open_call
+    state = replace(
+        state,
+        usage=state.usage + event.usage,
+        open_call=None,
+        worked_s=state.worked_s + event.seconds,
+        failures=0,
+        too_long=0,
+    )
+    if event.purpose == "review":
+        return _close(state, "skipped", f"Not run: a critic reviewed this thought first. Think again.\n{event.reply}")
+    if event.purpose == "summary":
+        return state
+    if called and called.estimated_tokens and not event.usage_estimated:
+        state = replace(state, calibration=event.usage.input_tokens / called.estimated_tokens)
+    number = state.step + 1
+    if event.thought is None:
+        problem = Observation(f"{number}.1", None, "failed", event.problem, event.tokens)
+        step = Step(number, event.said, 0, (problem,))
+        return replace(state, step=number, steps=(*state.steps, step), unreadable=state.unreadable + 1)
+    calls = tuple(PendingCall(f"{number}.{i}", call) for i, call in enumerate(event.thought.commands, 1))
+    step = Step(number, event.said, event.tokens, ())
+    plan = event.thought.plan or state.plan
+    return replace(state, step=number, thought=event.thought, plan=plan, pending=Pending(step, calls), unreadable=0)
+
+
+def _apply_message(state: State, event: PersonSaid) -> State:
+    said = Observation(f"p{event.seq}", None, "ok", event.text, event.tokens)
+    if state.pending is None:
+        return replace(state, steps=(*state.steps, Step(0, "", 0, (said,))))
+    if state.question:
+        state = _close(state, "skipped", "Not run: the person gave advice instead. Read it and think again.")
+        return replace(state, steps=(*state.steps, Step(0, "", 0, (said,))))
+    return replace(state, pending=_observe(state.pending, said))
+
+
+def _observe(pending: Pending, observation: Observation) -> Pending:
+    step = replace(pending.step, observations=(*pending.step.observations, observation))
+    return replace(pending, step=step)
+
+
+def _close(state: State, outcome: Outcome, text: str) -> State:
+    """End the step under way: every call that is still to do gets the same observation."""
+    pending = state.pending
+    if pending is None:
+        return state
+    for call in pending.calls:
+        pending = _observe(pending, Observation(call.id, call.call, outcome, text, len(text) // 3))
+        text = "Not run, for the same reason."
+    return replace(state, pending=None, steps=(*state.steps, pending.step))
+
+
+def _apply_to_pending(
+    state: State, event: ReviewAsked | ApprovalAsked | ApprovalGiven | CommandStarted | CommandFinished
+) -> State:
+    pending = state.pending
+    if pending is None:
+        raise JournalCorrupt(f"event {event.seq}: {event.type}, but no command is pending")
+    if isinstance(event, ReviewAsked):
+        return replace(state, pending=replace(pending, review=True))
+    at = next((i for i, call in enumerate(pending.calls) if call.id == event.call_id), None)
+    if at is None:
+        raise JournalCorrupt(f"event {event.seq}: {event.type} for {event.call_id}, which is not pending")
+    call = pending.calls[at]
+    match event:
+        case ApprovalAsked():
+            call = replace(call, asked=event.digest, allowed=None, approved="")
+        case ApprovalGiven():
+            edited = call.call if event.args is None else call.call.model_copy(update={"args": event.args})
+            state = replace(state, granted=max(event.more, state.granted))
+            call = replace(
+                call, call=edited, allowed=event.allowed, approved=event.digest, by=event.by, reason=event.reason
+            )
+        case CommandStarted():
+            state = replace(state, granted=state.granted - (event.allowed_by == GRANTED))
+            call = replace(call, started=event)
+        case CommandFinished():
+            return _apply_finish(state, pending, at, event)
+    calls = (*pending.calls[:at], call, *pending.calls[at + 1 :])
+    return replace(state, pending=replace(pending, calls=calls))
+
+
+GRANTED = "granted before"
+
+
+def _apply_finish(state: State, pending: Pending, at: int, event: CommandFinished) -> State:
+    call = pending.calls[at].call
+    observation = Observation(event.call_id, call, event.outcome, event.text, event.tokens, event.artifact, event.wrote)
+    pending = replace(_observe(pending, observation), calls=(*pending.calls[:at], *pending.calls[at + 1 :]))
+    state = replace(state, pending=pending, worked_s=state.worked_s + event.seconds, seen=state.seen | event.seen)
+    if event.wrote and event.wrote not in state.wrote:
+        state = replace(state, wrote=(*state.wrote, event.wrote))
+    if not pending.calls:
+        return replace(state, pending=None, steps=(*state.steps, pending.step))
+    if event.ends_batch:
+        return _close(state, "skipped", "Not run, because the command before it did not succeed.")
+    return state
