@@ -1,7 +1,7 @@
 """The only place that puts the parts together: settings in, a run and its agent out."""
 
 import math
-import secrets
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,15 +12,17 @@ from urllib.parse import urlsplit
 from autoagent import __version__, prompts
 from autoagent.agent import Agent, Prompts
 from autoagent.budget import COST_USD, REPLY_TOKENS, STEPS, Limits, Usage
-from autoagent.errors import ConfigError, JournalError
+from autoagent.errors import ConfigError, JournalError, SandboxError
 from autoagent.events import RunResumed, RunStarted, Setup
 from autoagent.journal import Journal, artifact
 from autoagent.models import Model
 from autoagent.models.catalog import Facts, Price, look_up
 from autoagent.people import People
+from autoagent.places import config_folder, prompts_folder, state_folder
 from autoagent.registry import Command, Registry, discover
 from autoagent.sandbox.workspace import Workspace
-from autoagent.settings import DEFAULT_MODEL, Settings, prompts_folder, runs_folder, state_folder
+from autoagent.settings import DEFAULT_MODEL, Settings
+from autoagent.state import State
 
 OFFLINE = "offline"
 OPENAI = "https://api.openai.com/v1"
@@ -101,20 +103,21 @@ def make_setup(settings: Settings, chosen: Chosen, workspace: Path) -> tuple[Set
 
 
 def make_limits(settings: Settings, setup: Setup) -> Limits:
-    """The limits of a run; the default cost limit holds only where the price is known. Raises ConfigError."""
-    cost = settings.get("limits.cost")
-    for name in (setup.model, setup.fast_model):
-        if name and _facts(name, setup.base_url, settings).price is None:
-            if cost is not None:
-                raise ConfigError(
-                    f'no price known for "{name}", so --max-cost cannot hold.\n'
-                    f'Add  prices."{name}" = {{input = 0.1, output = 0.4}}  to the settings, or use --max-tokens'
-                )
-            return _limits(settings, None)
-    return _limits(settings, COST_USD if cost is None else cost)
+    """The limits of a run; the default cost limit holds where the price is known and not nothing.
 
-
-def _limits(settings: Settings, cost_usd: float | None) -> Limits:
+    Raises ConfigError for a cost limit given by hand that can't hold.
+    """
+    cost_usd = settings.get("limits.cost")
+    prices = {name: price_of(name, setup, settings) for name in (setup.model, setup.fast_model) if name}
+    unknown = next((name for name, price in prices.items() if price is None), None)
+    if unknown and cost_usd is not None:
+        raise ConfigError(
+            f'no price known for "{unknown}", so --max-cost cannot hold.\n'
+            f'Add  prices."{unknown}" = {{input = 0.1, output = 0.4}}  to {config_folder() / "config.toml"}, '
+            "or use --max-tokens"
+        )
+    if cost_usd is None and not unknown and any(price and price.origin != "free" for price in prices.values()):
+        cost_usd = COST_USD
     return Limits(
         steps=settings.get("limits.steps", STEPS),
         cost_usd=cost_usd,
@@ -127,6 +130,10 @@ def _facts(model: str, base_url: str, settings: Settings) -> Facts:
     if model == OFFLINE:
         return Facts(OFFLINE_WINDOW, None, Price(0, 0, 0, "free"))
     return look_up(model, base_url, settings.prices)
+
+
+def price_of(model: str, setup: Setup, settings: Settings) -> Price | None:
+    return _facts(model, setup.base_url, settings).price
 
 
 def make_model(name: str, setup: Setup, settings: Settings, notify: Notify) -> Model:
@@ -142,7 +149,7 @@ def make_model(name: str, setup: Setup, settings: Settings, notify: Notify) -> M
         base_url=setup.base_url,
         api_key=settings.api_key,
         counter=TokenCounter(name),
-        price=_facts(name, setup.base_url, settings).price,
+        price=price_of(name, setup, settings),
         temperature=setup.temperature,
         notify=notify,
     )
@@ -179,47 +186,107 @@ def describe(commands: Iterable[Command[..., Any]]) -> str:
 
 
 def start_run(
-    settings: Settings,
+    folder: Path,
     setup: Setup,
     limits: Limits,
     goals: Sequence[str],
     *,
     name: str = "",
     role: str = "",
-    usage: Usage = Usage(),
+    usage: Usage | None = None,
     notify: Notify,
 ) -> Journal:
     """Make the run's folder and journal its start. Raises JournalError where that can't be written."""
     registry = make_registry(setup, notify)
     goal = goals[0] if len(goals) == 1 else "\n".join(f"{i}. {text}" for i, text in enumerate(goals, 1))
     system = _system_prompt(registry, goal, name, role)
-    journal = Journal(_new_folder())
+    journal = Journal(folder)
     journal.append(
         RunStarted(
-            run_id=journal.folder.name,
+            run_id=folder.name,
             goal=goal,
             name=name,
             role=role,
             setup=setup,
             limits=limits,
             system=journal.keep(system),
-            nonce=secrets.token_hex(8),
+            nonce=os.urandom(8).hex(),
             version=__version__,
-            usage=usage,
+            usage=usage or Usage(),
         )
     )
     return journal
 
 
+def changed_setup(state: State, found: Settings) -> tuple[Setup, Limits]:
+    """What a resumed run keeps, with what a flag changes. Raises ConfigError as `make_limits` does."""
+    if state.setup is None:
+        raise JournalError("the run has no start")
+    flags = {name: value for name, value in found.values.items() if found.origins[name] == "flag"}
+    setup = state.setup
+    if {"model", "base_url", "fast_model", "context_tokens", "reply_tokens"} & flags.keys():
+        kept = {"model": setup.model, "base_url": setup.base_url, "fast_model": setup.fast_model}
+        if "model" in flags and "base_url" not in flags and OFFLINE in (setup.model, flags["model"]):
+            kept.pop("base_url")  # the planner has no address; another model has its own
+        values = {name: value for name, value in kept.items() if value} | flags
+        asked = Settings(found.values | values, found.origins, found.api_key)
+        setup, _ = make_setup(asked, choose_model(asked), Path(setup.workspace))
+        setup = setup.model_copy(update={"plugins": state.setup.plugins, "disabled": state.setup.disabled})
+    approve = flags.get("approve", state.setup.approve)
+    temperature = flags.get("temperature", state.setup.temperature)
+    setup = setup.model_copy(update={"approve": approve, "temperature": temperature})
+    return setup, make_limits(Settings(_kept_limits(state, setup, found) | flags, found.origins, found.api_key), setup)
+
+
+def _kept_limits(state: State, setup: Setup, found: Settings) -> dict[str, Any]:
+    """The settings with the limits of the run; its cost limit only where the model has a price."""
+    limits = state.limits
+    old = {"limits.steps": limits.steps, "limits.tokens": limits.tokens, "limits.time": limits.time_s}
+    if all(price_of(name, setup, found) for name in (setup.model, setup.fast_model) if name):
+        old["limits.cost"] = limits.cost_usd
+    values = {name: value for name, value in found.values.items() if not name.startswith("limits.")}
+    return values | {name: value for name, value in old.items() if value is not None}
+
+
+def model_words(found: Settings, setup: Setup) -> list[str]:
+    """The model of a run for a person: name, where, window, where its price comes from."""
+    if setup.model == OFFLINE:
+        return ["offline planner: rules, no language model"]
+    price = price_of(setup.model, setup, found)
+    origins = {"catalog": f"catalog price of {price.dated}" if price else "", "table": "your price", "free": "free"}
+    words = origins[price.origin] if price else "price unknown: ?"
+    host = urlsplit(setup.base_url).netloc.rpartition("@")[2]
+    return [setup.model, host, f"window {setup.context_tokens // 1000}k", words]
+
+
 def resume_run(journal: Journal, setup: Setup, limits: Limits, notify: Notify) -> None:
-    """Journal that the run goes on; its prompt stays as it was unless its commands have changed."""
+    """Journal that the run goes on, and which files were changed since it last saw them.
+
+    Its prompt stays as it was unless its commands have changed.
+    """
     state = journal.state
     system = artifact(journal.folder, state.system)
     registry = make_registry(setup, notify)
     changed = describe(registry.values()) not in system
     if changed:
         system = _system_prompt(registry, state.goal, state.name, state.role)
-    journal.append(RunResumed(setup=setup, limits=limits, system=journal.keep(system) if changed else ""))
+    kept = journal.keep(system) if changed else ""
+    journal.append(RunResumed(setup=setup, limits=limits, system=kept, changed=_changed_files(state)))
+
+
+def _changed_files(state: State) -> tuple[str, ...]:
+    """Files that somebody else changed while the run stood still."""
+    if not state.seen or state.setup is None:
+        return ()
+    with Workspace(Path(state.setup.workspace), forbidden=[state_folder()]) as files:
+        return tuple(path for path, seen in state.seen.items() if _fingerprint(files, path) != seen)
+
+
+def _fingerprint(files: Workspace, path: str) -> str:
+    try:
+        return files.fingerprint(path)
+    except SandboxError:
+        return ""
 
 
 def make_agent(journal: Journal, people: People, settings: Settings, notify: Notify) -> Agent:
@@ -253,13 +320,3 @@ def _system_prompt(registry: Registry, goal: str, name: str, role: str) -> str:
         date=datetime.now(UTC).astimezone().strftime("%A, %d %B %Y"),
         goal=goal,
     )
-
-
-def _new_folder() -> Path:
-    """A free folder for a run: four hex digits, more where those are taken."""
-    runs = runs_folder()
-    for length in (4, 4, 4, 4, 5, 6, 8, 12):
-        folder = runs / secrets.token_hex(6)[:length]
-        if not folder.exists():
-            return folder
-    raise JournalError(f"{runs}: no free name for a new run")

@@ -66,6 +66,7 @@ class RunResumed(_Event):
     setup: Setup | None = None
     limits: Limits | None = None
     system: str = ""
+    changed: tuple[str, ...] = ()  # files that others changed while the run stood still
 
 
 class RunPaused(_Event):

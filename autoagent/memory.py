@@ -73,6 +73,8 @@ def step_messages(step: Step, nonce: str) -> list[Message]:
 def _observed(observation: Observation, nonce: str) -> str:
     if observation.id.startswith("p"):
         return f"Message from the person who gave the goal:\n{observation.text}"
+    if observation.id.startswith("n"):
+        return f"Note: {observation.text}"
     if observation.call is None:
         return f"Your reply could not be used, so nothing ran: {observation.text}"
     mark = hashlib.sha256(f"{nonce} {observation.id}".encode()).hexdigest()[:8]

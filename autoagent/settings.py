@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from autoagent.errors import ConfigError
+from autoagent.places import config_folder
 
 DEFAULT_MODEL = "gpt-5-mini"
 PREFIX = "AUTOAGENT_"
@@ -95,22 +96,6 @@ class Settings:
     @property
     def prices(self) -> Mapping[str, UserPrice]:
         return self.values.get("prices", {})
-
-
-def config_folder() -> Path:
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "autoagent"
-
-
-def state_folder() -> Path:
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "autoagent"
-
-
-def runs_folder() -> Path:
-    return state_folder() / "runs"
-
-
-def prompts_folder() -> Path:
-    return config_folder() / "prompts"
 
 
 def names() -> tuple[str, ...]:

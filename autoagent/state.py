@@ -195,6 +195,7 @@ def _apply_to_run(state: State, event: RunStarted | RunResumed | RunPaused | Run
                 status="running",
             )
         case RunResumed():
+            state = _tell_of_changes(state, event)
             return replace(
                 state,
                 setup=event.setup or state.setup,
@@ -216,6 +217,16 @@ def _apply_to_run(state: State, event: RunStarted | RunResumed | RunPaused | Run
             state = _close(state, "ok", "You ended the run here.")
             text = {"result" if event.status == "reached" else "reason": event.result}
             return replace(state, status=event.status, files=event.files, granted=0, **text)
+
+
+def _tell_of_changes(state: State, event: RunResumed) -> State:
+    """The model reads which files are no longer as it saw them, unless a command is under way that finds out itself."""
+    if not event.changed or state.pending:
+        return state
+    changed = ", ".join(event.changed)
+    text = f"While the run stood still, others changed: {changed}. Read them again before you use them."
+    note = Observation(f"n{event.seq}", None, "ok", text, len(text) // 3 + 20)
+    return replace(state, steps=(*state.steps, Step(0, "", 0, (note,))))
 
 
 def _apply_reply(state: State, event: ModelReplied) -> State:

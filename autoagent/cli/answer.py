@@ -1,0 +1,80 @@
+"""`autoagent answer` and `autoagent stop`: reach a run through its inbox, from any terminal."""
+
+import re
+import sys
+from collections.abc import Sequence
+
+import click
+
+from autoagent.cli.options import Options, with_options
+from autoagent.errors import ConfigError
+from autoagent.inbox import InboxMessage, send
+from autoagent.journal import find_run, is_live, state_of
+from autoagent.places import runs_folder
+from autoagent.state import State
+
+YES = {"y", "yes", "ok", "ㅛ", "네", "예"}
+NO = {"n", "no", "ㅜ", "아니오", "아니요"}
+
+
+@click.command("answer")
+@click.argument("run_id", metavar="RUN")
+@click.argument("words", nargs=-1, required=True, metavar="y | n [TEXT] | TEXT")
+@click.option("--resume", "resume_now", is_flag=True, help="Go on with the run at once.")
+@with_options
+def answer(run_id: str, words: Sequence[str], resume_now: bool, options: Options) -> int:
+    """Answer the question that a run waits with: y runs the command, n refuses it, any other text is advice."""
+    folder = find_run(runs_folder(), run_id)
+    state = state_of(folder)
+    if state.status == "reached":
+        raise ConfigError(f"run {state.run_id} has reached its goal; it asks nothing any more")
+    message = parse_answer(state, " ".join(words))
+    send(folder, message)
+    if is_live(folder):
+        _say(f"sent to run {state.run_id}")
+        return 0
+    if resume_now:
+        from autoagent.cli.run import resume_run
+
+        return resume_run(folder.name, options, message=None)
+    _say(f"kept for run {state.run_id}. Go on: autoagent resume {state.run_id}")
+    return 0
+
+
+def parse_answer(state: State, text: str) -> InboxMessage:
+    """What the words mean for the run as it stands. Raises ConfigError for a y or n where nothing is asked."""
+    question = state.question
+    call_id = question.id if question else ""
+    first, _, rest = text.strip().partition(" ")
+    more = re.fullmatch(r"-?(\d{1,4})", rest.strip())
+    if first.lower() in YES and (not rest or more):
+        _require(state, text)
+        count = int(more[1]) - 1 if more else 0
+        return InboxMessage(kind="answer", by="answer", call_id=call_id, allowed=True, more=max(0, count))
+    if first.lower() in NO:
+        _require(state, text)
+        return InboxMessage(kind="answer", by="answer", call_id=call_id, allowed=False, text=rest.strip())
+    if not text.strip():
+        raise ConfigError("the answer is empty")
+    return InboxMessage(kind="say", by="answer", text=text.strip())
+
+
+def _require(state: State, text: str) -> None:
+    if state.question is None:
+        raise ConfigError(f"run {state.run_id} asks nothing now, so {text!r} answers nothing. Advice needs more words")
+
+
+@click.command("stop")
+@click.argument("run_id", metavar="RUN")
+def stop(run_id: str) -> int:
+    """Pause a live run after the command under way; `autoagent resume RUN` goes on."""
+    folder = find_run(runs_folder(), run_id)
+    if not is_live(folder):
+        raise ConfigError(f"run {folder.name} is not running")
+    send(folder, InboxMessage(kind="stop", by="stop", text="autoagent stop"))
+    _say(f"run {folder.name} pauses after the act under way. Go on: autoagent resume {folder.name}")
+    return 0
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")

@@ -1,0 +1,61 @@
+"""AutoGPT's first run, better: one sentence becomes a name, a role and goals that the person may change."""
+
+import json
+from typing import Any, cast
+
+from autoagent import prompts
+from autoagent.ask import priced
+from autoagent.budget import Limits, Usage
+from autoagent.cli.goal import Goal
+from autoagent.errors import ConfigError, ModelError
+from autoagent.models import PLAIN_TEXT, Model
+from autoagent.places import prompts_folder
+from autoagent.terminal.goal import Proposal, ask_goal
+from autoagent.terminal.keyboard import Keyboard
+from autoagent.terminal.screen import Screen
+
+MOST_PROPOSED = 5
+
+
+def ask_person(screen: Screen, keyboard: Keyboard, model: Model, reply_tokens: int, limits: Limits) -> Goal | None:
+    """One sentence, from which the model proposes name, role and goals; None where the person leaves.
+
+    Raises ConfigError where the model can't be asked.
+    """
+    usage = Usage()
+
+    def propose(sentence: str) -> Proposal:
+        nonlocal usage
+        prompt = prompts.fill("goals", prompts_folder(), sentence=sentence)
+        most = priced(model, Usage(calls=1, input_tokens=model.bound(prompt) + 100, output_tokens=reply_tokens))
+        if refused := limits.refuses(most, after=usage):
+            raise ConfigError(refused)
+        try:
+            reply = model.complete(
+                [{"role": "user", "content": prompt}], schema=PLAIN_TEXT, reply_tokens=reply_tokens, timeout_s=None
+            )
+        except ModelError as error:
+            raise ConfigError(f"the goals could not be proposed: {error}. Give them: autoagent run --goal …") from None
+        usage += priced(model, reply.usage.model_copy(update={"calls": 1}))
+        return _proposal(reply.text, sentence)
+
+    found = ask_goal(screen, keyboard, propose)
+    return None if found is None else Goal(found.goals, found.name, found.role, usage=usage)
+
+
+def _proposal(reply: str, sentence: str) -> Proposal:
+    """What the model proposes; where it can't be read, the sentence itself is the goal."""
+    plain = Proposal("autoagent", "", (sentence,))
+    try:
+        data: Any = json.loads(reply[reply.index("{") : reply.rindex("}") + 1])
+    except (ValueError, RecursionError):
+        return plain
+    if not isinstance(data, dict):
+        return plain
+    data = cast(dict[str, Any], data)
+    goals = cast(list[Any], data["goals"]) if isinstance(data.get("goals"), list) else []
+    texts = tuple(text.strip() for text in goals if isinstance(text, str) and text.strip())[:MOST_PROPOSED]
+    name, role = data.get("name"), data.get("role")
+    if not texts or not isinstance(name, str) or not isinstance(role, str):
+        return plain
+    return Proposal(name.strip() or plain.name, role.strip(), texts)

@@ -1,0 +1,180 @@
+"""A run in this terminal: what was given becomes a run, its events are drawn, its end becomes an exit code."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autoagent.cli.goal import Goal
+from autoagent.cli.options import Options
+from autoagent.errors import ConfigError
+from autoagent.places import new_run_folder, runs_folder
+from autoagent.signals import Signals
+from autoagent.terminal import header
+from autoagent.terminal.look import Look, choose_look
+
+if TYPE_CHECKING:
+    from autoagent.budget import Limits
+    from autoagent.build import Chosen
+    from autoagent.events import Setup
+    from autoagent.journal import Journal
+    from autoagent.settings import Settings
+    from autoagent.state import State
+    from autoagent.terminal.keyboard import Keyboard
+
+LEFT_CODE = 130
+
+
+@dataclass(frozen=True)
+class Foreground:
+    """The person's terminal and what they asked for. Nothing heavy is imported before the first line stands."""
+
+    options: Options
+    look: Look
+    signals: Signals
+
+    @staticmethod
+    def open(options: Options) -> "Foreground":
+        signals = Signals()
+        signals.install()
+        return Foreground(options, choose_look(sys.stderr, os.environ, plain=options.plain), signals)
+
+    def start(self, goal: Goal, workspace: Path) -> int:
+        """Start a run and work on it. Raises ConfigError before anything is journalled."""
+        if not goal.goals and not self._keyboard():
+            raise ConfigError('no goal. Give one: autoagent run "Summarise ./notes with sources"')
+        folder = new_run_folder()
+        if not self.options.quiet:
+            header.header(self.look, run_id=folder.name, workspace=_short(workspace))
+        from autoagent import build, settings
+
+        flags = self.options.as_settings()
+        if goal.max_cost and flags["limits.cost"] is None:
+            flags["limits.cost"] = goal.max_cost
+        found = settings.load(workspace, flags)
+        for warning in found.warnings:
+            self.warn(warning)
+        chosen = build.choose_model(found)
+        setup, limits = build.make_setup(found, chosen, workspace)
+        self._describe(found, chosen, setup, limits)
+        asked = goal if goal.goals else self._first_run(setup, limits, found)
+        if asked is None:
+            return LEFT_CODE
+        with build.start_run(
+            folder, setup, limits, asked.goals, name=asked.name, role=asked.role, usage=asked.usage, notify=self.warn
+        ) as journal:
+            return self._work(journal, found)
+
+    def resume(self, run: str, message: str | None) -> int:
+        """Go on with a run. Raises ConfigError where it can't go on as it is."""
+        from autoagent import build, settings
+        from autoagent.inbox import InboxMessage, send
+        from autoagent.journal import Journal, find_run
+
+        folder = find_run(runs_folder(), run)
+        with Journal(folder) as journal:
+            state = journal.state
+            if state.setup is None:
+                raise ConfigError(f"run {folder.name} never started. Delete it: autoagent runs delete {folder.name}")
+            if state.status == "reached":
+                header.warn_line(self.look, f"run {state.run_id} has reached its goal; there is nothing to go on with")
+                return self._end(state, folder)
+            if not self.options.quiet:
+                header.header(self.look, run_id=state.run_id, workspace=_short(Path(state.setup.workspace)))
+            found = settings.load(Path(state.setup.workspace), self.options.as_settings())
+            setup, limits = build.changed_setup(state, found)
+            if state.status in ("unreached", "stalled") and not message and setup.model == state.setup.model:
+                raise ConfigError(
+                    f"run {state.run_id} ended as {state.status}: {state.reason}\n"
+                    f'Say what to do differently: autoagent resume {state.run_id} --message "…"\n'
+                    f"or take another model:      autoagent resume {state.run_id} -m NAME"
+                )
+            if message:
+                send(folder, InboxMessage(kind="say", by="resume", text=message))
+            build.resume_run(journal, setup, limits, self.warn)
+            self._describe(found, build.Chosen(setup.model, setup.base_url), setup, limits)
+            return self._work(journal, found)
+
+    def warn(self, text: str) -> None:
+        header.warn_line(self.look, text)
+
+    def _keyboard(self) -> "Keyboard | None":
+        """Where a person can be asked; None in continuous mode, and where nobody sits at a terminal."""
+        from autoagent.terminal.keyboard import Keyboard
+
+        return Keyboard.open(self.look)
+
+    def _first_run(self, setup: "Setup", limits: "Limits", found: "Settings") -> Goal | None:
+        from autoagent import build
+        from autoagent.cli.first_run import ask_person
+        from autoagent.terminal.screen import Screen
+
+        keyboard = self._keyboard()
+        if keyboard is None:
+            return None
+        model = build.make_model(setup.model, setup, found, self.warn)
+        return ask_person(Screen(self.look), keyboard, model, setup.reply_tokens, limits)
+
+    def _describe(self, found: "Settings", chosen: "Chosen", setup: "Setup", limits: "Limits") -> None:
+        """Which model, how it came to be chosen, and the limits that hold."""
+        from autoagent import build
+
+        if chosen.words and setup.model == build.OFFLINE:
+            header.no_model(self.look, chosen.words)
+        elif chosen.words:
+            self.warn(f"{chosen.words}: {setup.model}")
+        if self.options.quiet:
+            return
+        header.model_line(self.look, *build.model_words(found, setup))
+        header.limits_line(self.look, limits)
+
+    def _work(self, journal: "Journal", found: "Settings") -> int:
+        """Work on the run until it stands, and say how it ended."""
+        from autoagent import build
+        from autoagent.cli import outcome
+        from autoagent.signals import Unattended
+        from autoagent.terminal.screen import Screen
+
+        options, state = self.options, journal.state
+        outcome.check_writable(options.output)
+        screen = Screen(
+            self.look,
+            quiet=options.quiet,
+            verbose=options.verbose,
+            stop_reason=lambda: self.signals.stop_reason,
+        )
+        journal.observers.append(screen.observe)
+        if options.format == "stream-json":
+            outcome.print_events(journal.folder)
+            journal.observers.append(outcome.print_event)
+        people = Unattended(journal.folder, self.signals)
+        keyboard = self._keyboard() if state.setup and state.setup.approve != "never" else None
+        if keyboard:
+            from autoagent.terminal.people import TerminalPeople
+
+            people = TerminalPeople(journal.folder, self.signals, screen, keyboard)
+        try:
+            build.make_agent(journal, people, found, self.warn).run()
+        except KeyboardInterrupt:
+            pass  # a second Ctrl-C: leave now, the journal is whole
+        finally:
+            screen.idle()
+        return self._end(journal.state, journal.folder)
+
+    def _end(self, state: "State", folder: Path) -> int:
+        from autoagent.cli import outcome
+        from autoagent.terminal.ending import ending
+
+        ending(self.look, state, more=[f"autoagent show {state.run_id}"] if state.step else [])
+        outcome.print_result(state, folder, self.options.format)
+        outcome.write_result(state, self.options.output)
+        return outcome.exit_code(state)
+
+
+def _short(path: Path) -> str:
+    """The path with ~ for the home folder."""
+    try:
+        return f"~/{path.relative_to(Path.home())}".removesuffix("/.")
+    except (ValueError, RuntimeError):
+        return str(path)

@@ -1,0 +1,137 @@
+"""The group of sub-commands, each imported only when it is called, and the one place where errors become exit codes."""
+
+import difflib
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from autoagent import __version__
+from autoagent.errors import (
+    AutoagentError,
+    ConfigError,
+    JournalError,
+    JournalLocked,
+    JournalTooNew,
+    NoSuchRun,
+    SandboxError,
+)
+
+COMMANDS = {
+    "run": ("run", "Work on a goal until it is reached."),
+    "resume": ("resume", "Go on with a run that was paused, stopped, or ended unreached."),
+    "runs": ("runs", "List runs; `runs delete` removes them."),
+    "show": ("show", "What a run did, step by step, and what the model saw."),
+    "answer": ("answer", "Answer a run's question: y, n TEXT, or advice."),
+    "stop": ("answer", "Pause a run that works in another terminal."),
+    "commands": ("inspect", "The commands that the model may call."),
+    "prompts": ("inspect", "The prompts that are sent to the model."),
+    "config": ("inspect", "Each setting, its value, and where it comes from."),
+}
+OK, BUG, USAGE, PAUSED = 0, 1, 2, 130
+
+
+class Commands(click.Group):
+    """Sub-commands by name; what is not called is not imported."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        found = getattr(importlib.import_module(f"autoagent.cli.{COMMANDS[cmd_name][0]}"), cmd_name)
+        assert isinstance(found, click.Command)
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"A goal is given as: autoagent run {' '.join(args)!r}"
+            raise click.UsageError(f"there is no command {name!r}. {hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="autoagent %(version)s")
+@click.pass_context
+def autoagent(ctx: click.Context) -> None:
+    """Give it a goal in plain words; it works on its own until the goal is reached.
+
+    \b
+    autoagent run "Summarise ./notes with sources"
+    autoagent run --continuous --max-cost 1 --goal "…"
+    autoagent resume last
+    """
+    if ctx.invoked_subcommand is None:
+        run_command = autoagent.get_command(ctx, "run")
+        assert run_command is not None
+        with run_command.make_context("run", [], parent=ctx) as inner:
+            ctx.exit(run_command.invoke(inner) or OK)
+
+
+def run() -> NoReturn:
+    """Run the command line; the exit code is UX.md's."""
+    try:
+        code = autoagent.main(standalone_mode=False)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(PAUSED)
+    except click.UsageError as error:
+        fail(_usage(error), USAGE)
+    except (ConfigError, JournalLocked, JournalTooNew, NoSuchRun, SandboxError) as error:
+        fail(str(error), USAGE)
+    except (JournalError, AutoagentError) as error:
+        fail(str(error), BUG)
+    except KeyboardInterrupt:
+        sys.exit(PAUSED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; nothing more to say
+        sys.exit(OK)
+    except Exception as error:  # noqa: BLE001  # a bug of ours: kept in full, said in one line
+        fail(f"{type(error).__name__}: {error}. This is a bug of autoagent's. Report: {_report(error)}", BUG)
+    sys.exit(code if isinstance(code, int) else OK)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    from autoagent.terminal.header import error_line
+    from autoagent.terminal.look import choose_look
+
+    error_line(choose_look(sys.stderr, os.environ, plain="--plain" in sys.argv), message)
+    sys.exit(code)
+
+
+def _usage(error: click.UsageError) -> str:
+    path = error.ctx.command_path if error.ctx else "autoagent"
+    message = error.format_message()
+    if "--yolo" in message:
+        return "unknown option --yolo. For no questions: --continuous (keeps the limits)"
+    return f"{message[0].lower()}{message[1:]} See: {path} --help"
+
+
+def _report(error: Exception) -> str:
+    """Keep the traceback in the state folder; its path."""
+    import time
+    import traceback
+
+    from autoagent.places import state_folder
+
+    text = "".join(traceback.format_exception(error))
+    path = state_folder() / "reports" / f"{time.time_ns()}.txt"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(0o600)
+        path.write_text(text, encoding="utf-8")
+    except OSError:
+        return f"could not be kept.\n{text}"
+    return str(path)

@@ -1,0 +1,98 @@
+"""How a run ends for the program that called it: exit code, result, JSON."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from autoagent.errors import ConfigError
+from autoagent.events import Event
+from autoagent.journal import read, seal
+from autoagent.signals import CTRL_C
+from autoagent.state import State
+
+_CODES = {
+    "reached": 0,
+    "error": 1,
+    "unreached": 3,
+    "stalled": 3,
+    "limit": 4,
+    "waiting": 5,
+    "paused": 5,
+    "unavailable": 6,
+}
+CTRL_C_CODE = 130
+
+
+def exit_code(state: State) -> int:
+    """UX.md 12: 0 only where the goal was reached."""
+    if state.status == "paused" and state.reason == CTRL_C:
+        return CTRL_C_CODE
+    return _CODES[state.status]
+
+
+def print_event(event: Event, state: State) -> None:
+    """One line of stream-json: the journal's own."""
+    _write(seal(event))
+
+
+def print_events(folder: Path) -> None:
+    """What is in the journal already."""
+    for event in read(folder):
+        _write(seal(event))
+
+
+def print_result(state: State, folder: Path, output_format: str) -> None:
+    """What standard output has: the result alone, or one JSON object."""
+    if output_format == "json":
+        _write(json.dumps(summary(state, folder), ensure_ascii=False).encode() + b"\n")
+    elif output_format == "text" and state.status == "reached":
+        from autoagent.terminal.inert import inert
+
+        result = inert(state.result) if sys.stdout.isatty() else state.result
+        _write(result.encode(errors="replace") + b"\n")
+
+
+def summary(state: State, folder: Path) -> dict[str, Any]:
+    """A run's end as JSON; `cost_usd` is null where the price is unknown."""
+    usage = state.usage
+    return {
+        "run": state.run_id,
+        "status": state.status,
+        "exit_code": exit_code(state),
+        "result": state.result,
+        "reason": state.reason,
+        "files": list(state.files),
+        "steps": state.step,
+        "cost_usd": None if usage.unpriced_calls else round(usage.cost_usd, 8),
+        "input_tokens": usage.input_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "output_tokens": usage.output_tokens,
+        "seconds": round(state.worked_s, 3),
+        "workspace": state.setup.workspace if state.setup else "",
+        "journal": str(folder / "journal.jsonl"),
+    }
+
+
+def check_writable(output: Path | None) -> None:
+    """Before anything is spent: can the result be written there at the end?"""
+    if output and (
+        output.is_dir() or not output.resolve().parent.is_dir() or not os.access(output.resolve().parent, os.W_OK)
+    ):
+        raise ConfigError(f"--output {output}: can't be written")
+
+
+def write_result(state: State, output: Path | None) -> None:
+    if output and state.status == "reached":
+        try:
+            output.write_text(state.result + "\n", encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(
+                f"--output {output}: {error.strerror}. The result: autoagent show {state.run_id}"
+            ) from None
+
+
+def _write(content: bytes) -> None:
+    sys.stdout.buffer.write(content)
+    sys.stdout.flush()

@@ -1,0 +1,96 @@
+"""The passages that answer a question, or none: better "not in the documents" than a quote beside the point."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autoagent.models.offline.documents import Document, Passage, passages
+from autoagent.models.offline.words import Bag, question_terms, stem, tokens
+
+ENOUGH = 0.7  # of the weight of a question's words must be found; all of it where it has two words or fewer
+DIRECT, HEADING, NAME, NEIGHBOUR = 1.0, 0.9, 0.9, 0.6  # how far a word counts by where it stands
+QUOTES = 5
+K, B = 1.2, 0.6  # BM25's saturation and length normalisation
+AVERAGE_CHARS = 120
+PREDICATE = 0.4  # a verb's weight: its form in the answer is mostly another
+LONGEST = 1_200
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Quotes, most relevant first; `unknown` are the question's words that stand in no document."""
+
+    quotes: tuple[Passage, ...]
+    terms: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+def answer(question: str, documents: Sequence[Document], ignored: Sequence[str] = ()) -> Answer:
+    """`ignored` are words of the question that only said where to look."""
+    skip = {stem(word) for word in ignored}
+    terms = {term: predicate for term, predicate in question_terms(question).items() if term not in skip}
+    found = [passage for document in documents for passage in passages(document) if len(passage.text) <= LONGEST]
+    direct = [_holding(terms, passage.text) for passage in found]
+    around = [_holding(terms, f"{passage.heading}\n{passage.header}") for passage in found]
+    names = {document.path: _holding(terms, " ".join(tokens(document.path))) for document in documents}
+    weights = {
+        term: _idf(len(found), sum(term in held for held in direct)) * (PREDICATE if predicate else 1.0)
+        for term, predicate in terms.items()
+    }
+    everywhere = set[str]().union(*direct, *around, *names.values())
+    scored: list[tuple[float, int]] = []
+    for at, passage in enumerate(found):
+        if not direct[at]:
+            continue
+        near = _neighbours(found, direct, at)
+        credit = {
+            term: _credit(term, direct[at], around[at], names[passage.path], near) for term in terms
+        }
+        if _enough(credit, weights, terms) and _own(direct[at], weights):
+            length = K * (1 - B + B * len(passage.text) / AVERAGE_CHARS)
+            scored.append((sum(weights[term] * credit[term] for term in terms) * (1 + K) / (1 + length), at))
+    scored.sort(key=lambda pair: (-pair[0], pair[1]))
+    best = scored[0][0] if scored else 0.0
+    quotes = [found[at] for score, at in scored if score >= 0.6 * best][:QUOTES]
+    return Answer(tuple(quotes), tuple(terms), tuple(term for term in terms if term not in everywhere))
+
+
+def _holding(terms: dict[str, bool], text: str) -> set[str]:
+    if not terms:
+        return set()
+    bag = Bag(text)
+    return {term for term in terms if bag.holds(term)}
+
+
+def _idf(passages_count: int, holding: int) -> float:
+    return math.log(1 + (passages_count - holding + 0.5) / (holding + 0.5))
+
+
+def _neighbours(found: list[Passage], direct: list[set[str]], at: int) -> set[str]:
+    """Words of the passages just before and after in the same section."""
+    here = found[at]
+    near: set[str] = set()
+    for other in (at - 1, at + 1):
+        if 0 <= other < len(found) and (found[other].path, found[other].heading) == (here.path, here.heading):
+            near |= direct[other] if here.kind != "row" else set()
+    return near
+
+
+def _credit(term: str, direct: set[str], around: set[str], name: set[str], near: set[str]) -> float:
+    for credit, held in ((DIRECT, direct), (HEADING, around), (NAME, name), (NEIGHBOUR, near)):
+        if term in held:
+            return credit
+    return 0.0
+
+
+def _enough(credit: dict[str, float], weights: dict[str, float], terms: dict[str, bool]) -> bool:
+    nouns = [term for term, predicate in terms.items() if not predicate] or list(terms)
+    if len(nouns) <= 2:
+        return all(credit[term] >= NEIGHBOUR for term in nouns)
+    covered = sum(credit[term] * weights[term] for term in terms)
+    return covered >= ENOUGH * sum(weights.values())
+
+
+def _own(direct: set[str], weights: dict[str, float]) -> bool:
+    """At least a third of the question stands in the passage itself, not only in its heading or file name."""
+    return sum(weights[term] for term in direct) * 3 >= sum(weights.values())

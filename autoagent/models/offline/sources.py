@@ -1,0 +1,146 @@
+"""Which files a task is about: its words matched with what the workspace holds."""
+
+import re
+from dataclasses import dataclass
+
+from autoagent.models.offline.goals import CountFiles, Summarise, Task
+from autoagent.models.offline.paths import Scope
+from autoagent.models.offline.progress import Listing, Progress
+from autoagent.models.offline.words import particle_variants, stem, tokens
+
+PROSE = (".md", ".markdown", ".txt", ".text", ".rst", ".org", ".adoc", ".csv", ".tsv", ".pdf", ".docx", ".hwp", ".hwpx", "")
+TABLES = (".csv", ".tsv")
+NO_TEXT = (
+    ".png .jpg .jpeg .gif .webp .bmp .ico .svgz .zip .gz .tgz .bz2 .xz .7z .rar .tar .exe .dll .so .dylib .o .a .pyc .class "
+    ".jar .whl .mp3 .mp4 .wav .ogg .avi .mov .mkv .ttf .otf .woff .woff2 .sqlite .db .bin .dat .parquet .npy .pkl .pem .key"
+).split()
+MAX_FILES = 700  # 20 a reply, and a run has 50 steps unless told otherwise
+MAX_BYTES = 2_000_000  # what the window holds, in the encoding that takes most
+GLOBS = ("*.md", "*.markdown", "*.txt", "*.rst", "*.csv", "*.tsv", "*.log", "*.pdf", "*.docx", "*.json", "*.html")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """`unread` names the files that are passed over, and why; `missing` is a path that is not there."""
+
+    paths: tuple[str, ...] = ()
+    unread: tuple[tuple[str, str], ...] = ()
+    too_much: tuple[str, ...] = ()
+    missing: str = ""
+    named: frozenset[str] = frozenset()  # the goal's words that the files were found by
+
+
+def workspace(progress: Progress) -> Listing:
+    """Everything that was listed, as one."""
+    whole = Listing()
+    for listing in progress.listings.values():
+        whole.sizes |= listing.sizes
+        whole.folders |= listing.folders
+        whole.links |= listing.links
+        whole.cut |= listing.cut
+    for path in whole.sizes:
+        parts = path.split("/")[:-1]
+        whole.folders.update("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
+    return whole
+
+
+def sources_of(task: Task, listing: Listing) -> Sources:
+    """The files of one task, in the listing's order, as many as one run can read."""
+    chosen: dict[str, bool] = {}  # path: whether it was named itself
+    named: set[str] = set()
+    for path in task.scope.paths:
+        files, explicit = _at(path, listing)
+        if not files and not _folder(path, listing):
+            return Sources(missing=path)
+        chosen |= dict.fromkeys(files, explicit)
+    if not task.scope.paths:
+        chosen, named = _by_words(task.scope, listing)
+    whole = not task.scope.paths and not chosen
+    if whole and isinstance(task.deed, Summarise) and task.scope.words and not task.scope.everything:
+        return Sources(missing=" ".join(task.scope.words))
+    if whole:
+        chosen = dict.fromkeys(listing.sizes, False)
+    if isinstance(task.deed, CountFiles):
+        return Sources(tuple(path for path in chosen if not _hidden(path)), named=frozenset(named))
+    return _readable(task, {path: explicit for path, explicit in chosen.items() if path != task.output}, listing, named)
+
+
+def _readable(task: Task, chosen: dict[str, bool], listing: Listing, named: set[str]) -> Sources:
+    paths: list[str] = []
+    unread: list[tuple[str, str]] = [(path, "a link") for path in chosen if path in listing.links]
+    too_much: list[str] = []
+    size = 0
+    for path, explicit in chosen.items():
+        suffix = re.search(r"\.\w+$|$", path.rpartition("/")[2].casefold())
+        kind = suffix[0] if suffix else ""
+        if path in listing.links or (_hidden(path) and not explicit):
+            continue
+        if kind in NO_TEXT and not explicit:
+            unread.append((path, "not text"))
+        elif isinstance(task.deed, Summarise) and kind not in PROSE and not explicit:
+            unread.append((path, "not a document"))
+        elif len(paths) >= MAX_FILES or (size and size + listing.sizes.get(path, 0) > MAX_BYTES):
+            too_much.append(path)
+        else:
+            paths.append(path)
+            size += listing.sizes.get(path, 0)
+    return Sources(tuple(paths), tuple(unread), tuple(too_much), named=frozenset(named))
+
+
+def _hidden(path: str) -> bool:
+    return any(part.startswith(".") for part in path.split("/"))
+
+
+def _plain(path: str) -> str:
+    return re.sub(r"^(?:\./)+", "", path).rstrip("/")
+
+
+def _folder(path: str, listing: Listing) -> str | None:
+    """The listed folder that the path means; "" is the workspace itself."""
+    for variant in particle_variants(path.rstrip("/")):
+        plain = _plain(variant)
+        if plain in ("", "."):
+            return ""
+        for folder in listing.folders:
+            if folder.casefold() == plain.casefold():
+                return folder
+    return None
+
+
+def _at(path: str, listing: Listing) -> tuple[list[str], bool]:
+    """The files at a path, and whether it is the path of a file."""
+    known = (*listing.sizes, *listing.links)
+    for variant in particle_variants(_plain(path)):
+        for same in (
+            lambda file, name=variant: file == name,
+            lambda file, name=variant: file.casefold() == name.casefold(),
+            lambda file, name=variant: "/" not in name and file.rpartition("/")[2].casefold() == name.casefold(),
+        ):
+            if files := [file for file in known if same(file)]:
+                return files, True
+    folder = _folder(path, listing)
+    if folder is None:
+        return [], False
+    return [file for file in known if not folder or file.startswith(f"{folder}/")], False
+
+
+def _by_words(scope: Scope, listing: Listing) -> tuple[dict[str, bool], set[str]]:
+    """Files in folders that a word names; else files whose names the words name in full."""
+    chosen: dict[str, bool] = {}
+    named: set[str] = set()
+    for word in scope.words:
+        for folder in sorted(listing.folders):
+            base = folder.rpartition("/")[2].casefold()
+            if any(base == variant.casefold() for variant in particle_variants(word)):
+                chosen |= {path: False for path in listing.sizes if path.startswith(f"{folder}/")}
+                named.add(word)
+    if chosen:
+        return chosen, named
+    stems = {stem(word): word for word in scope.words}
+    for path in listing.sizes:
+        base = re.sub(r"\.\w+$", "", path.rpartition("/")[2])
+        parts = {stem(word) for word in tokens(base) if not word.isdigit()}
+        if parts and parts <= stems.keys() and not _hidden(path):
+            chosen[path] = True
+            named |= {stems[part] for part in parts}
+    return chosen, named

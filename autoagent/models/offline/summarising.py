@@ -1,0 +1,100 @@
+"""A summary that only quotes: the sentences whose words the documents turn on, in their own order."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autoagent.models.offline.documents import TABLE_SUFFIXES, Document, Passage, passages
+from autoagent.models.offline.words import stems
+
+FEWEST, MOST = 3, 8  # quotes from one document
+ONE_IN = 5  # passages
+TOTAL = 240  # quotes from all of them
+LONGEST = 600  # characters of a quote
+_CUES = re.compile(
+    r"\b(?:decid\w+|decision|agree[ds]?|must|shall|risks?|root cause|because|therefore|result\w*|conclu\w+|recommend\w*|"
+    r"deadline|due|total|goal|important\w*|action|owner|next step|open|impact)\b"
+    r"|결정|합의|원인|결과|결론|따라서|위험|목표|중요|기한|마감|조치|담당|총|예정|해야|영향|권고|문제", re.I,
+)  # fmt: skip
+_FIGURE = re.compile(r"\d")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The quotes of one document; `table_rows` counts the rows of one that is a table."""
+
+    path: str
+    quotes: tuple[Passage, ...]
+    passages: int
+    table_rows: int = 0
+
+
+def summarise(documents: Sequence[Document], topic: Sequence[str] = (), limit: int | None = None) -> list[Summary]:
+    """A few quotes of each document; with a topic only passages that hold one of its words."""
+    everything = {document.path: passages(document) for document in documents}
+    texts = {path: [p for p in found if _quotable(p)] for path, found in everything.items() if not _is_table(path)}
+    bags = {path: [Counter(stems(passage.text)) for passage in found] for path, found in texts.items()}
+    seen_in = Counter(word for found in bags.values() for word in {word for bag in found for word in bag})
+    summaries: list[Summary] = []
+    share = max(1, TOTAL // max(1, len(texts)))
+    for document in documents:
+        path = document.path
+        if _is_table(path):
+            head = tuple(everything[path][:1]) if not topic else ()
+            summaries.append(Summary(path, head, len(everything[path]), max(0, len(everything[path]) - 1)))
+            continue
+        wanted = limit or min(MOST, max(FEWEST, math.ceil(len(texts[path]) / ONE_IN)), max(share, 1))
+        chosen = _choose(texts[path], bags[path], seen_in, len(texts), wanted, set(topic))
+        summaries.append(Summary(path, tuple(chosen), len(texts[path])))
+    return summaries
+
+
+def _is_table(path: str) -> bool:
+    return path.casefold().endswith(TABLE_SUFFIXES)
+
+
+def _quotable(passage: Passage) -> bool:
+    """A whole statement; table rows and bare labels say little out of their place."""
+    words = len(passage.text.split())
+    ends = passage.text.rstrip("\"'”’)*_`]")
+    complete = ends.endswith((".", "!", "。", "다", "요", "음", "함", "됨", "임")) or passage.kind == "item"
+    return passage.kind != "row" and words >= 3 and complete and len(passage.text) <= LONGEST and not ends.endswith(":")
+
+
+def _choose(
+    found: list[Passage], bags: list[Counter[str]], seen_in: Counter[str], documents: int, wanted: int, topic: set[str]
+) -> list[Passage]:
+    """The best passages one by one, each marked down for what the chosen ones say already."""
+    tf = Counter(word for bag in bags for word in bag)
+    weight = {
+        word: math.log(1 + times) * (1 + math.log((1 + documents) / (1 + seen_in[word]))) for word, times in tf.items()
+    }
+    scores = [_score(passage, bag, weight, topic) for passage, bag in zip(found, bags, strict=True)]
+    left = [at for at, score in enumerate(scores) if score > 0]
+    chosen: list[int] = []
+    sections: Counter[str] = Counter()
+    covered: set[str] = set()
+    while left and len(chosen) < wanted:
+
+        def worth(at: int) -> float:
+            words = bags[at].keys()
+            known = len(words & covered) / len(words) if words else 1.0
+            return scores[at] * (1 - 0.6 * known) / (1 + 0.5 * sections[found[at].heading])
+
+        best = max(left, key=worth)
+        left.remove(best)
+        chosen.append(best)
+        sections[found[best].heading] += 1
+        covered |= bags[best].keys()
+    return [found[at] for at in sorted(chosen)]
+
+
+def _score(passage: Passage, bag: Counter[str], weight: dict[str, float], topic: set[str]) -> float:
+    if topic and not topic & {*bag, *stems(passage.heading)}:
+        return 0.0
+    score = sum(weight[word] for word in bag) / (6 + len(bag))  # a long sentence gains, but less and less
+    score *= 1.0 + 0.25 * passage.first + 0.3 * bool(_CUES.search(passage.text)) + 0.1 * bool(_FIGURE.search(passage.text))
+    heading = set(stems(passage.heading))
+    return score * (1 + 0.2 * len(heading & bag.keys()))

@@ -1,0 +1,131 @@
+"""Words of English and Korean text: tokens, light stems, particles, stop words. No dependency knows both."""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Literal
+
+Language = Literal["en", "ko"]
+
+TOKEN = re.compile(r"[가-힣]+|\d+(?:[.,:/-]\d+)*|[^\W\d_가-힣]+(?:['’][a-z]{1,2}\b)?")
+_HANGUL = re.compile("[가-힣]")
+_PARTICLES = (
+    "으로부터 에서부터 에서는 에서의 에게서 이라는 으로는 에서 에게 으로 까지 부터 마다 보다 처럼 만큼 하고 이나 라는 에는 "
+    "에도 와의 과의 로서 로써 은 는 이 가 을 를 에 의 로 와 과 도 만"
+).split()
+_ENDINGS = (
+    "하였습니까 했습니까 합니까 됩니까 입니까 습니까 인가요 하나요 되나요 했나요 됐나요 지나요 있나요 인지 는지 나요 까요 "
+    "한가 인가 는가 니까 주세요"
+).split()
+_STOP_KO = frozenset(
+    "무엇 무슨 누구 누가 언제 어디 어디서 어떤 어느 어떻게 왜 얼마 얼마나 몇 있 없 하 되 이 그 저 것 수 등 및 또는 그리고 "
+    "대해 대한 대하여 관해 관한 따르면 문서 문서들 파일 폴더 자료 내용 설명 알려 알려줘 말해 말해줘 찾아 줘 주 주세요 해 해줘 "
+    "정해져 나와 나오 적혀 뭐 뭔 뭐라 있습 입 은 는 가 을 를 에 의 요 모두 전체 우리 저희 각각 경우 위해 위한 통해 있는 하는 "
+    "있다 한다 했다 된다 이다 있었다 였다 "
+    "따라 때 및".split()
+)
+_STOP_EN = frozenset(
+    "a an the this that these those is are was were be been being am do does did done have has had having can could "
+    "will would shall should may might must need of in on at to for from by with about into onto over under after "
+    "before between during and or but not no nor if then than so as it its they them their there here he she his her "
+    "we us our you your i me my mine who whom whose what which when where why how many much long often old far "
+    "please tell say says said state states mention mentions according document documents doc docs file files folder "
+    "text texts workspace paper papers give given get know find out any all some each every only also just very more "
+    "most other such same own up down again s t d ll m re ve".split()
+)
+
+
+def language_of(text: str) -> Language:
+    return "ko" if _HANGUL.search(text) else "en"
+
+
+def is_hangul(word: str) -> bool:
+    return bool(word) and "가" <= word[0] <= "힣"
+
+
+@lru_cache(maxsize=200_000)
+def stem(word: str) -> str:
+    """Lower case without a plural, -ing, -ed, -ion or particle: enough to match, not a dictionary form."""
+    if is_hangul(word):
+        return without_particle(word)
+    word = word.casefold().replace("’", "'").removesuffix("'s")
+    if not word.isalpha() or len(word) < 4:
+        return word
+    if word.endswith("ies") and len(word) > 4:
+        word = word[:-3] + "y"
+    elif word.endswith(("ches", "shes", "xes", "zes", "sses")):
+        word = word[:-2]
+    elif word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        word = word[:-1]
+    for suffix in ("ing", "ed"):
+        if word.endswith(suffix) and len(word) >= len(suffix) + 3 and re.search("[aeiouy]", word[: -len(suffix)]):
+            word = re.sub(r"([bdgmnprt])\1$", r"\1", word[: -len(suffix)])
+            break
+    if word.endswith("ion") and len(word) > 6:
+        word = word[:-3]
+    return word[:-1] if word.endswith("e") and len(word) > 4 else word
+
+
+def without_particle(word: str) -> str:
+    """계약을 → 계약; a word of which one syllable would be left keeps a particle of one syllable (회의)."""
+    for particle in _PARTICLES:
+        if word.endswith(particle) and len(word) - len(particle) >= (1 if len(particle) > 1 else 2):
+            return word[: -len(particle)]
+    return word
+
+
+def particle_variants(word: str) -> list[str]:
+    """The word as it stands, then without each particle that it may end in, longest first."""
+    return [word, *(word[: -len(end)] for end in _PARTICLES if word.endswith(end) and len(word) > len(end))]
+
+
+def tokens(text: str) -> Iterator[str]:
+    return (found[0] for found in TOKEN.finditer(text))
+
+
+def stems(text: str) -> list[str]:
+    """The stems of all words that carry meaning, in order, repeated as they are."""
+    return [stem(word) for word in tokens(text) if not is_stop(word)]
+
+
+@lru_cache(maxsize=200_000)
+def is_stop(word: str) -> bool:
+    if is_hangul(word):
+        return word in _STOP_KO or without_particle(word) in _STOP_KO
+    return word.casefold() in _STOP_EN
+
+
+def question_terms(question: str) -> dict[str, bool]:
+    """The stems that an answer should hold; True for a predicate, whose form the answer will rarely share."""
+    terms: dict[str, bool] = {}
+    for word in tokens(question):
+        ending = next((end for end in _ENDINGS if is_hangul(word) and word.endswith(end)), "")
+        base = word.removesuffix(ending) if ending else word
+        if not base or is_stop(base) or (ending and len(base) < 2):
+            continue
+        terms.setdefault(stem(base), bool(ending))
+    return terms
+
+
+def bigrams(word: str) -> list[str]:
+    return [word[i : i + 2] for i in range(len(word) - 1)] or [word]
+
+
+class Bag:
+    """The words of one passage, to ask whether a term is among them."""
+
+    __slots__ = ("stems", "text")
+
+    def __init__(self, text: str):
+        self.text = text
+        self.stems = {stem(word) for word in tokens(text)}
+
+    def holds(self, term: str) -> bool:
+        """Korean writes compounds with and without a space, so there syllable pairs are compared."""
+        if term in self.stems:
+            return True
+        if not is_hangul(term) or len(term) < 2:
+            return False
+        pairs = bigrams(term)
+        found = sum(pair in self.text for pair in pairs)
+        return found == len(pairs) or (len(pairs) >= 3 and found >= 0.75 * len(pairs))

@@ -1,0 +1,136 @@
+"""The last lines of a run: how it stands, what it made, and the command that goes on."""
+
+import re
+from collections.abc import Sequence
+
+from autoagent.budget import Limits
+from autoagent.state import PendingCall, State
+from autoagent.terminal.calls import call_lines
+from autoagent.terminal.layout import Line, Piece, Style, foreign, labelled, line
+from autoagent.terminal.look import Look
+from autoagent.terminal.words import counted, duration, joined, spent, thousands
+
+_TITLES: dict[str, tuple[str, Style, str]] = {
+    "reached": ("✓", "good", "Goal reached"),
+    "unreached": ("✗", "bad", "Goal not reached"),
+    "stalled": ("✗", "bad", "Stalled"),
+    "error": ("✗", "bad", "Error"),
+    "unavailable": ("⏸", "warn", "Paused: the model did not answer"),
+    "waiting": ("⏸", "warn", "Paused: y/n needed"),
+    "limit": ("⏸", "warn", "Paused"),
+    "paused": ("⏸", "warn", "Paused"),
+}
+_LIMIT = re.compile(r"(cost|step|token|time) limit: ")
+_FLAGS = {"cost": "--max-cost", "step": "--max-steps", "token": "--max-tokens", "time": "--max-time"}
+
+
+def ending(look: Look, state: State, *, more: Sequence[str] = ()) -> None:
+    """The block that ends a run's screen; `more` are further commands to offer. The result is not in it (stdout).
+
+    Also right for a run that did not come to an end: a second Ctrl-C.
+    """
+    look.write(line(), *_title(state, narrow=look.narrow), *_reason(state), *_question(state))
+    if state.status == "reached" and not look.narrow:
+        look.write(line())
+    width = 10 if look.narrow else 11
+    look.write(*(labelled(label, text, width=width) for label, text in _facts(state)))
+    commands = [*_next_commands(state), *more]
+    for i, command in enumerate(commands):
+        look.write(labelled("" if i else _next_label(state), Piece(command, "bold"), width=width))
+
+
+def _title(state: State, *, narrow: bool) -> list[Line]:
+    sign, style, title = _TITLES.get(state.status, ("⏸", "warn", "Interrupted"))
+    found = _LIMIT.match(state.reason)
+    if state.status == "limit":
+        title = f"Paused: {found[1] if found else 'context'} limit"
+    elif state.status == "paused" and state.reason:
+        title = f"Paused: {state.reason}"
+    elif state.question and _asks_person(state.question) and state.status == "waiting":
+        title = "Paused: an answer is needed"
+    steps = counted(state.step, "step") if state.status == "reached" else f"step {state.step}"
+    told = joined(steps, duration(state.worked_s), spent(state.usage, state.limits))
+    head = Piece(f"{sign} {title}", style if state.status != "reached" else "good")
+    if narrow:
+        return [line(head, f" · run {state.run_id}"), line(told, first=2)]
+    return [line(head, f" · run {state.run_id} · {told}")]
+
+
+def _reason(state: State) -> list[Line]:
+    if state.status in ("reached", "waiting", "paused", "running", "new") or not state.reason:
+        return _interrupted(state)
+    told = _LIMIT.sub("", state.reason, count=1)
+    if state.status == "limit":
+        told = f"{told[:1].upper()}{told[1:]}. Nothing is lost."
+    return [*foreign(told), *_interrupted(state)]
+
+
+def _interrupted(state: State) -> list[Line]:
+    """A command that had started and whose end nobody saw: it is never repeated in silence."""
+    calls = state.pending.calls if state.pending else ()
+    begun = [call for call in calls if call.started]
+    return [
+        line(Piece("! ", "warn"), f"{c.call.name}: interrupted, outcome unknown. Look first.", first=2) for c in begun
+    ]
+
+
+def _question(state: State) -> list[Line]:
+    question = state.question
+    if question is None or state.status not in ("waiting", "paused"):
+        return []
+    if _asks_person(question):
+        return foreign(str(question.call.args.get("question", "")))
+    return call_lines(question.call)
+
+
+def _facts(state: State) -> list[tuple[str, str]]:
+    """Rows that have something to say."""
+    facts: list[tuple[str, str]] = []
+    made = tuple(dict.fromkeys((*state.files, *state.wrote)))
+    if made:
+        facts.append(("Made", joined(*made[:12], f"{len(made) - 12} more" if len(made) > 12 else "")))
+    usage = state.usage
+    if usage.calls and state.setup:
+        cached = f", {100 * usage.cached_tokens // usage.input_tokens} % from cache" if usage.cached_tokens else ""
+        tokens = f"{thousands(usage.input_tokens)} tokens in{cached} · {thousands(usage.output_tokens)} out"
+        facts.append(("Model", joined(state.setup.model, counted(usage.calls, "call"), tokens)))
+    return facts
+
+
+def _next_label(state: State) -> str:
+    if state.status == "reached":
+        return "See"
+    return "Answer" if state.question and state.status == "waiting" else "Go on"
+
+
+def _next_commands(state: State) -> list[str]:
+    resume = f"autoagent resume {state.run_id}"
+    if state.status == "reached":
+        return []
+    if state.status == "limit":
+        return [f"{resume} {_more(state)}"]
+    if state.question and state.status == "waiting":
+        word = '"your answer"' if _asks_person(state.question) else "y"
+        return [f"autoagent answer {state.run_id} {word}", f"or  {resume}"]
+    return [resume]
+
+
+def _more(state: State) -> str:
+    """The flag that raises the limit which is used up, with about twice of it."""
+    found = _LIMIT.match(state.reason)
+    limits: Limits = state.limits
+    match found[1] if found else "":
+        case "cost":
+            return f"{_FLAGS['cost']} {2 * (limits.cost_usd or 0.5):g}"
+        case "step":
+            return f"{_FLAGS['step']} {2 * (limits.steps or 25)}"
+        case "token":
+            return f"{_FLAGS['token']} {2 * (limits.tokens or 50_000)}"
+        case "time":
+            return f"{_FLAGS['time']} {round(2 * (limits.time_s or 60))}s"
+        case _:
+            return f"--context-tokens {2 * (state.setup.context_tokens if state.setup else 8_000)}"
+
+
+def _asks_person(question: PendingCall) -> bool:
+    return question.call.name == "ask_person"

@@ -1,0 +1,152 @@
+"""The person at the terminal: asked where they sit, answering through the run's inbox like any other face."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from autoagent import inbox, journal
+from autoagent.events import ApprovalAsked
+from autoagent.inbox import InboxMessage
+from autoagent.signals import CTRL_C, Signals, Unattended
+from autoagent.state import State
+from autoagent.terminal import question
+from autoagent.terminal.answers import Answer, read_answer
+from autoagent.terminal.editing import Args, edit_arguments
+from autoagent.terminal.keyboard import Keyboard
+from autoagent.terminal.layout import line
+from autoagent.terminal.screen import HERE, Screen
+
+LEFT = "paused by you"
+
+
+class TerminalPeople(Unattended):
+    """Asks at the terminal and puts the answer into the inbox; an answer from elsewhere ends the question here."""
+
+    def __init__(
+        self,
+        folder: Path,
+        signals: Signals,
+        screen: Screen,
+        keyboard: Keyboard,
+        *,
+        environ: Mapping[str, str] = os.environ,
+    ):
+        super().__init__(folder, signals)
+        self.screen, self.look, self.keyboard, self.environ = screen, screen.look, keyboard, environ
+
+    def wait(self, state: State) -> bool:
+        """Ask, and come back when an answer is in the inbox or the person wants to stop."""
+        asked = self._asked(state)
+        if asked is None:
+            return False
+        self.screen.idle()
+        try:
+            self._ask(asked)
+        except KeyboardInterrupt:
+            self.signals.stop_reason = self.signals.stop_reason or CTRL_C
+        except EOFError:
+            self._send(InboxMessage(kind="stop", by=HERE, text=LEFT))
+        return True
+
+    def _asked(self, state: State) -> ApprovalAsked | None:
+        """The question that stands; after a resume it is only in the journal."""
+        if state.question is None:
+            return None
+        asked = self.screen.asked
+        if asked and (asked.call_id, asked.digest) == (state.question.id, state.question.asked):
+            return asked
+        found: ApprovalAsked | None = None
+        for event in journal.read(self.folder):
+            if isinstance(event, ApprovalAsked) and event.call_id == state.question.id:
+                found = event
+        return found
+
+    def _ask(self, asked: ApprovalAsked) -> None:
+        self.look.write(*question.question_lines(asked, narrow=self.look.narrow))
+        self.screen.shown(asked.call)
+        self.keyboard.settle(self._over)
+        while not self._over():
+            typed = self.keyboard.line(until=self._over, bell=True)
+            if typed is None:
+                return
+            message = self._spoken(asked, typed) if question.is_for_a_person(asked) else self._message(asked, typed)
+            if message and not self._over():
+                return self._send(message)
+
+    def _over(self) -> bool:
+        """Somebody answered elsewhere, or the run is to stop."""
+        return bool(self.signals.stop_reason) or next(iter(inbox.waiting(self.folder)), None) is not None
+
+    def _send(self, message: InboxMessage) -> None:
+        inbox.send(self.folder, message)
+
+    def _spoken(self, asked: ApprovalAsked, typed: str) -> InboxMessage | None:
+        """Free words in answer to the model's own question."""
+        text = typed.strip()
+        kind = read_answer(typed).kind
+        if kind == "pause" and len(text) == 1:
+            raise EOFError
+        if not text or (kind == "unclear" and len(text) > 1):
+            self.look.write(line("Type the answer; q alone pauses and leaves.", first=2))
+            return None
+        return InboxMessage(kind="answer", by=HERE, call_id=asked.call_id, allowed=True, text=text)
+
+    def _message(self, asked: ApprovalAsked, typed: str) -> InboxMessage | None:
+        """What a typed line sends; None: it was answered here and the question stays."""
+        answer = read_answer(typed)
+        match answer.kind:
+            case "yes":
+                return self._answer(asked, allowed=True, more=answer.more)
+            case "no":
+                return self._no(asked, answer)
+            case "advice":
+                return InboxMessage(kind="say", by=HERE, text=answer.text)
+            case "critic":
+                return InboxMessage(kind="review", by=HERE, call_id=asked.call_id)
+            case "pause":
+                raise EOFError
+            case "edit":
+                return self._edit(asked)
+            case "always":
+                return self._always(asked)
+            case "details":
+                self.look.write(*question.question_lines(asked, narrow=self.look.narrow, full=True))
+            case "help":
+                self.look.write(*question.help_lines(narrow=self.look.narrow))
+            case "unclear":
+                self._hint(asked)
+        return None
+
+    def _answer(
+        self, asked: ApprovalAsked, *, allowed: bool, text: str = "", more: int = 0, args: Args | None = None
+    ) -> InboxMessage:
+        call_id = asked.call_id
+        return InboxMessage(kind="answer", by=HERE, call_id=call_id, allowed=allowed, text=text, more=more, args=args)
+
+    def _no(self, asked: ApprovalAsked, answer: Answer) -> InboxMessage | None:
+        reason: str | None = answer.text
+        if not reason:
+            self.look.write(line("Why? It goes to the model; Enter for no reason.", first=2))
+            reason = self.keyboard.line(until=self._over)
+        return None if reason is None else self._answer(asked, allowed=False, text=reason.strip())
+
+    def _edit(self, asked: ApprovalAsked) -> InboxMessage | None:
+        args = edit_arguments(self.look, self.keyboard, dict(asked.call.args), self.environ, until=self._over)
+        if args is None:
+            self.look.write(line("Nothing was changed.", first=2))
+            return self._hint(asked)
+        return self._answer(asked, allowed=True, args=args)
+
+    def _always(self, asked: ApprovalAsked) -> InboxMessage | None:
+        if not asked.scopes:
+            self.look.write(line("This one is asked every time; no rule can allow it.", first=2))
+            return self._hint(asked)
+        self.look.write(*question.always_lines(asked.scopes), line("Number, or Enter to go back", first=2))
+        typed = self.keyboard.line(until=self._over)
+        number = int(typed) if typed and typed.strip().isdecimal() else 0
+        if not 0 < number <= len(asked.scopes):
+            return self._hint(asked)
+        return InboxMessage(kind="keep_rule", by=HERE, call_id=asked.call_id, rule=asked.scopes[number - 1])
+
+    def _hint(self, asked: ApprovalAsked) -> None:
+        self.look.write(question.answers_line(asked, narrow=self.look.narrow))

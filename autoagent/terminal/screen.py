@@ -1,0 +1,148 @@
+"""The screen: each event of a run as lines, and the live line between them."""
+
+from collections.abc import Callable
+
+from autoagent.events import (
+    ApprovalAsked,
+    ApprovalGiven,
+    CommandFinished,
+    CommandStarted,
+    Compacted,
+    Event,
+    ModelCalled,
+    ModelFailed,
+    ModelReplied,
+    PersonSaid,
+    ReviewAsked,
+    RuleKept,
+    RunEnded,
+    RunPaused,
+    RunResumed,
+    RunStarted,
+)
+from autoagent.policy import rule_words
+from autoagent.state import State
+from autoagent.terminal import steps
+from autoagent.terminal.calls import call_lines
+from autoagent.terminal.layout import Line, Piece, line, one_line
+from autoagent.terminal.live import Doing, LiveLine
+from autoagent.terminal.look import Look
+from autoagent.terminal.words import counted, spent, thousands
+from autoagent.thoughts import CommandCall
+
+HERE = "terminal"  # what an answer given on this screen says of who gave it
+_PURPOSES = {"step": "thinking", "summary": "summarising older steps", "review": "a critic is looking"}
+
+
+class Screen:
+    """Draws a run on the terminal. `observe` is an observer of its journal; it never changes the run.
+
+    `quiet` leaves errors and the ending, `verbose` adds reasoning in full, tokens and seconds.
+    `stop_reason` says whether a person has asked for a pause.
+    """
+
+    def __init__(
+        self, look: Look, *, quiet: bool = False, verbose: bool = False, stop_reason: Callable[[], str] = lambda: ""
+    ):
+        self.look, self.quiet, self.verbose = look, quiet, verbose
+        self.asked: ApprovalAsked | None = None  # the newest question
+        self._live = LiveLine(look, stop_reason)
+        self._shown: CommandCall | None = None  # drawn with its question
+        self._running: dict[str, CommandCall] = {}
+        self._after_thought = False  # a blank line stands between a thought and its commands
+
+    def observe(self, event: Event, state: State) -> None:
+        """Draw what happened; then the live line goes on."""
+        if isinstance(event, ApprovalAsked):
+            self.asked = event
+        if self.quiet:
+            return
+        now = self._doing(event, state)
+        if isinstance(event, ModelCalled | CommandStarted):
+            self.look.write(*self._lines(event, state))
+            self._live.show(now)
+        else:
+            self._live.show(None)
+            self.look.write(*self._lines(event, state))
+            self._live.show(now)
+        self._after_thought = isinstance(event, ModelReplied)
+
+    def idle(self) -> None:
+        """Take the live line away: someone else writes now, or the run is over."""
+        self._live.show(None)
+
+    def working(self, what: str) -> None:
+        """A live line for work that has no events, until `idle`."""
+        if not self.quiet:
+            self._live.show(Doing(what, ("Ctrl-C stops it",)))
+
+    def shown(self, call: CommandCall) -> None:
+        """The call was drawn with its question and need not be drawn again when it runs."""
+        self._shown = call
+
+    def _lines(self, event: Event, state: State) -> list[Line]:
+        columns, narrow, verbose = self.look.columns, self.look.narrow, self.verbose
+        match event:
+            case ModelReplied(purpose="step"):
+                rule = steps.step_rule(state, columns, narrow=narrow)
+                return [line(), rule, *steps.reply_lines(event, state, narrow=narrow, verbose=verbose)]
+            case ModelReplied():
+                return steps.reply_lines(event, state, narrow=narrow, verbose=verbose)
+            case ModelFailed():
+                return steps.failure_lines(event, state)
+            case Compacted():
+                return [steps.compacted_line(event)]
+            case CommandStarted():
+                lines = [] if event.call == self._shown else call_lines(event.call)
+                return [line(), *lines] if self._after_thought and lines else lines
+            case CommandFinished():
+                finished = steps.result_line(event, state, columns, verbose=verbose)
+                return [finished, *steps.loop_lines(state)]
+            case ApprovalGiven() | RuleKept() | ReviewAsked() | PersonSaid():
+                return _person_lines(event)
+            case RunStarted() | RunResumed() | RunPaused() | RunEnded() | ModelCalled() | ApprovalAsked():
+                return []  # the header, the ending, the live line and the question tell these
+
+    def _doing(self, event: Event, state: State) -> Doing | None:
+        match event:
+            case ModelCalled():
+                size, used = (state.setup.context_tokens if state.setup else 0), event.reserved.input_tokens
+                window = f"window {thousands(used)} of {thousands(size)}"
+                part = f"{100 * used // size} %" if size else ""
+                money = spent(state.usage, state.limits)
+                return Doing(_PURPOSES[event.purpose], (window, "Ctrl-C pauses"), (part, money))
+            case ModelFailed(wait_s=float() as wait_s):
+                why = f": {steps.failure_words(event, state)}"
+                return Doing("waiting", ("costs nothing",), (), of_s=wait_s, why=why)
+            case CommandStarted():
+                self._running[event.call_id] = event.call
+            case CommandFinished():
+                self._running.pop(event.call_id, None)
+            case _:
+                self._running.clear()
+        names = [call.name for call in self._running.values()]
+        return (
+            Doing(names[0] if len(names) == 1 else counted(len(names), "command"), ("Ctrl-C pauses",))
+            if names
+            else None
+        )
+
+
+def _person_lines(event: ApprovalGiven | RuleKept | ReviewAsked | PersonSaid) -> list[Line]:
+    by = "" if event.by == HERE else f"{one_line(event.by, 60)}: "
+    match event:
+        case ApprovalGiven(allowed=True) if event.args is not None:
+            return [line(Piece("✓ ", "good"), f"{by}yes, with edited arguments")]
+        case ApprovalGiven(allowed=True):
+            more = f", and the next {event.more} too" if event.more else ""
+            return [line(Piece("✓ ", "good"), f"{by}yes{more}")] if by or more else []
+        case ApprovalGiven():
+            reason = f", {one_line(event.reason)}" if event.reason else ""
+            return [line(Piece("✗ ", "bad"), f"{by}no{reason}")] if by else []  # the refusal that follows says the rest
+        case RuleKept():
+            return [line(Piece("✓ ", "good"), f"{by}kept for this run: {rule_words(event.rule)}")]
+        case ReviewAsked():
+            return [line(Piece("✓ ", "good"), f"{by}a critic looks first; nothing runs meanwhile")]
+        case PersonSaid():
+            said = f"{by}{one_line(event.text)}" if by else "noted, the model reads it next"
+            return [line(Piece("✓ ", "good"), said)]
