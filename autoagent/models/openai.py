@@ -1,30 +1,34 @@
-"""A model behind any endpoint that speaks the OpenAI chat API, by the `openai` SDK's low-level client.
+"""A model behind any endpoint that speaks the OpenAI chat API, over plain HTTP.
 
-`chat.completions.create` walks every message on each call (58 ms of CPU at 100 steps, 455 at 1,000); `client.post`
-does not. The SDK's own retry is off: it would sleep in silence for as long as the server asks.
+The `openai` SDK is not used: its import builds a thousand modules of types that one request does not need, half a
+second of each start; and its retry would sleep in silence for as long as the server asks.
 """
 
 import email.utils
-import gc
 import json
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from queue import Queue
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from autoagent import __version__
 from autoagent.budget import Usage
 from autoagent.errors import ContextTooLong, ModelUnavailable
 from autoagent.models import Message, Reply
 from autoagent.models.catalog import Price
 from autoagent.models.tokens import TokenCounter
 
+if TYPE_CHECKING:
+    import httpx2
+
 OPENAI = "https://api.openai.com/v1"
 CONNECT_S, READ_S = 10.0, 600.0  # a reasoning model may send nothing for minutes
 DETAIL_CHARS = 300
+LONGEST_ANSWER = 64 << 20  # bytes
 _TOO_LONG = re.compile(
     r"context.{0,20}(length|window|size)|maximum context|too many tokens|prompt is too long|exceeds? the available",
     re.IGNORECASE,
@@ -47,7 +51,7 @@ class OpenAIModel:
     temperature: float | None = None
     notify: Callable[[str], None] = print
     refused: set[str] = field(default_factory=set[str])
-    _client: Any = None
+    _client: "httpx2.Client | None" = None
 
     def count(self, text: str) -> int:
         return self.counter.count(text)
@@ -83,7 +87,6 @@ class OpenAIModel:
         """The response, or the exception that came instead."""
         done: Queue[Any] = Queue()
         threading.Thread(target=lambda: done.put(self._post(body, timeout_s)), daemon=True, name="model call").start()
-        self.counter.load_in_background()
         try:
             return done.get(timeout=timeout_s)
         except Exception:  # noqa: BLE001  # queue.Empty
@@ -93,38 +96,45 @@ class OpenAIModel:
             self._client = None
             raise
 
-    def _post(self, body: dict[str, Any], timeout_s: float | None) -> Any:
-        import_collects = gc.isenabled()
-        gc.disable()  # importing openai makes 100,000 objects; collecting among them doubles its time
+    def _post(self, body: dict[str, Any], timeout_s: float | None) -> bytes | Exception:
+        """The body of a good answer, or the exception that came instead; for a thread, so nothing is raised."""
         try:
             import httpx2
-            import openai
-        finally:
-            if import_collects:
-                gc.enable()
-        try:
-            if self._client is None:
-                self._client = openai.OpenAI(api_key=self.api_key or "none", base_url=self.base_url, max_retries=0)
+
+            client = self._client = self._client or httpx2.Client(follow_redirects=False)
             read_s = READ_S if timeout_s is None else min(READ_S, timeout_s)
-            timeout = httpx2.Timeout(READ_S, connect=CONNECT_S, read=read_s)
-            options: Any = {"timeout": timeout}
-            return self._client.post("/chat/completions", body=body, cast_to=httpx2.Response, options=options)
+            headers = {"Content-Type": "application/json", "User-Agent": f"autoagent/{__version__}"}
+            if self.api_key:
+                headers["Authorization"] = f"Bearer {self.api_key}"
+            with client.stream(
+                "POST",
+                f"{self.base_url.rstrip('/')}/chat/completions",
+                content=json.dumps(body, ensure_ascii=False).encode(errors="replace"),
+                headers=headers,
+                timeout=httpx2.Timeout(READ_S, connect=CONNECT_S, read=read_s),
+                extensions={"trace": self._use_the_wait},
+            ) as response:
+                content = _read(response)
+                return content if response.status_code == 200 else _Refused(response, content)
         except Exception as error:  # noqa: BLE001  # given to the waiting thread, which explains it
             return error
 
+    def _use_the_wait(self, step: str, _: Any) -> None:
+        """Once the request is out there is time to load the token tables."""
+        if step.endswith("send_request_body.complete"):
+            self.counter.load_in_background()
+
     def _learn(self, error: Exception, body: dict[str, Any]) -> bool:
         """Whether the endpoint refused something that can be left out; it is, from now on."""
-        if getattr(error, "status_code", None) not in (400, 404, 422, 500, 501):
+        if not isinstance(error, _Refused) or error.status not in (400, 404, 422, 500, 501):
             return False
-        detail = _detail(error)
+        detail = error.detail
         for name in ("max_completion_tokens", "temperature"):
-            if name in body and (getattr(error, "param", None) == name or re.search(rf"\b{name}\b", detail)):
+            if name in body and (error.param == name or re.search(rf"\b{name}\b", detail)):
                 if not re.search(r"support|unknown|unrecognized|not permitted|extra|unexpected|invalid", detail, re.I):
                     return False
                 return self._leave_out(name, f'{self.name} refuses "{name}"; left out from now on')
-        if "response_format" in body and (
-            getattr(error, "param", None) == "response_format" or _NO_FORMAT.search(detail)
-        ):
+        if "response_format" in body and (error.param == "response_format" or _NO_FORMAT.search(detail)):
             return self._leave_out(
                 "response_format", f"{self.name} takes no reply schema; asked in plain text from now on"
             )
@@ -136,9 +146,9 @@ class OpenAIModel:
             self.notify(words)
         return True
 
-    def _reply(self, response: Any, messages: Sequence[Message]) -> Reply:
+    def _reply(self, content: bytes, messages: Sequence[Message]) -> Reply:
         """The first choice of a response. Raises ModelUnavailable where there is none."""
-        text = response.content.decode("utf-8", "surrogateescape")
+        text = content.decode("utf-8", "surrogateescape")
         try:
             data: Any = json.loads(text)
             choice = data["choices"][0]
@@ -146,22 +156,20 @@ class OpenAIModel:
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             shown = " ".join(self._masked(text)[:80].split())
             raise ModelUnavailable(f"{self._host} answered, but with no chat completion: {shown!r}") from None
-        content = _content(message)
+        said = _content(message)
         usage = _usage(data.get("usage"))
         estimated = usage is None
         if usage is None:
             prompt = sum(self.count(m["content"]) + 4 for m in messages)
-            usage = Usage(input_tokens=prompt, output_tokens=max(1, self.count(content)))
-        return Reply(content, usage, str(choice.get("finish_reason") or ""), estimated)
+            usage = Usage(input_tokens=prompt, output_tokens=max(1, self.count(said)))
+        return Reply(said, usage, str(choice.get("finish_reason") or ""), estimated)
 
     def _explain(self, error: Exception) -> ModelUnavailable | ContextTooLong:
         """What went wrong, in one line for a person, and whether trying again can help."""
-        status = getattr(error, "status_code", None)
-        detail = self._masked(_detail(error))
+        if not isinstance(error, _Refused):
+            return self._explain_no_answer(error)
+        status, code, detail = error.status, error.code, self._masked(error.detail)
         short = " ".join(detail.split())[:DETAIL_CHARS]
-        code = str(getattr(error, "code", "") or "")
-        if status is None:
-            return self._explain_no_answer(error, short)
         if status in (400, 413, 422) and (code == "context_length_exceeded" or _TOO_LONG.search(detail)):
             return ContextTooLong(f"{self._host}: the request is too long for {self.name}: {short}")
         if status == 401:
@@ -173,14 +181,15 @@ class OpenAIModel:
         if status == 404:
             return self._final(f"{self._host} does not know the model {self.name!r} or this address (404): {short}")
         if status == 429:
-            wait = _retry_after(error)
+            wait = _retry_after(error.headers)
             asked = f", asks to wait {wait:.0f} s" if wait else ""
             return ModelUnavailable(f"rate limit of {self._host}{asked}", retry_after_s=wait, may_be_billed=False)
         if status in (408, 409) or status >= 500:
-            return ModelUnavailable(f"{self._host}: {status} {short}", retry_after_s=_retry_after(error))
+            return ModelUnavailable(f"{self._host}: {status} {short}", retry_after_s=_retry_after(error.headers))
         return self._final(f"{self._host} refused the request ({status}): {short}")
 
-    def _explain_no_answer(self, error: Exception, short: str) -> ModelUnavailable:
+    def _explain_no_answer(self, error: Exception) -> ModelUnavailable:
+        short = self._masked(" ".join(str(error).split()))[:DETAIL_CHARS]
         causes = " ".join(f"{type(e).__name__} {e}" for e in _causes(error))
         if "CERTIFICATE_VERIFY_FAILED" in causes or "SSLCertVerificationError" in causes:
             return self._final(
@@ -241,13 +250,6 @@ def _part(details: Any, name: str) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
 
-def _detail(error: Exception) -> str:
-    """What the server said: the SDK gives the `error` object of the body, or the body where there is none."""
-    body: Any = getattr(error, "body", None)
-    found: Any = cast(dict[str, Any], body).get("message") if isinstance(body, dict) else body
-    return str(found or error)
-
-
 def _causes(error: BaseException | None) -> list[BaseException]:
     found: list[BaseException] = []
     while error is not None and error not in found:
@@ -256,10 +258,9 @@ def _causes(error: BaseException | None) -> list[BaseException]:
     return found
 
 
-def _retry_after(error: Exception) -> float | None:
+def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the server asks to wait; RFC 9110 allows a number or a date."""
-    headers: Any = getattr(getattr(error, "response", None), "headers", None)
-    value = headers.get("retry-after") if headers is not None else None
+    value = headers.get("retry-after")
     if not value:
         return None
     try:
@@ -270,3 +271,31 @@ def _retry_after(error: Exception) -> float | None:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     except (ValueError, TypeError):
         return None
+
+
+class _Refused(Exception):
+    """An answer with another status than 200: what the server says is wrong."""
+
+    def __init__(self, response: "httpx2.Response", content: bytes):
+        self.status, self.headers = response.status_code, response.headers
+        text = content.decode("utf-8", "replace")
+        try:
+            body: Any = json.loads(text)
+        except (ValueError, RecursionError):
+            body = {}
+        error: Any = cast(dict[str, Any], body).get("error") if isinstance(body, dict) else None
+        told = cast(dict[str, Any], error) if isinstance(error, dict) else {}
+        self.code, self.param = str(told.get("code") or ""), str(told.get("param") or "")
+        self.detail = str(told.get("message") or (error if isinstance(error, str) else "") or text)
+        super().__init__(self.detail)
+
+
+def _read(response: "httpx2.Response") -> bytes:
+    """The body, as far as an answer can be of use."""
+    parts, size = list[bytes](), 0
+    for part in response.iter_bytes():
+        size += len(part)
+        if size > LONGEST_ANSWER:
+            raise ValueError(f"an answer of more than {LONGEST_ANSWER >> 20} MiB")
+        parts.append(part)
+    return b"".join(parts)
