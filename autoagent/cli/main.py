@@ -21,7 +21,7 @@ from autoagent.errors import (
 
 COMMANDS = {
     "run": ("run", "Work on a goal until it is reached."),
-    "resume": ("resume", "Go on with a run that was paused, stopped, or ended unreached."),
+    "resume": ("run", "Go on with a run that was paused, stopped, or ended unreached."),
     "runs": ("runs", "List runs; `runs delete` removes them."),
     "show": ("show", "What a run did, step by step, and what the model saw."),
     "answer": ("answer", "Answer a run's question: y, n TEXT, or advice."),

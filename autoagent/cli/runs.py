@@ -1,0 +1,266 @@
+"""`autoagent runs`: the list of runs, and `runs delete`."""
+
+import io
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from autoagent.errors import ConfigError, JournalLocked
+from autoagent.places import runs_folder
+from autoagent.runs import INTERRUPTED, RunSummary, list_runs
+from autoagent.terminal.inert import inert, json_escaped
+from autoagent.terminal.layout import Line, cells, cut, line, one_line
+from autoagent.terminal.look import Look, choose_look
+
+SHOWN = 30  # runs; the others with --all
+NO_LIMIT = 1 << 20  # columns of what is no terminal: nothing is cut or wrapped
+GOAL_COLUMNS = 60  # to which a goal is padded where nothing is cut
+NARROW_CELLS = 12  # that a goal keeps beside its question
+_UNITS = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+class Page(Look):
+    """Standard output as a page: lines wrapped to the terminal's width, whole where it goes elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__(io.StringIO(), rich=False, encoding=choose_look(sys.stdout, os.environ, plain=True).encoding)
+        told = os.environ.get("COLUMNS", "")
+        self._width = NO_LIMIT
+        if told.isdecimal() and int(told):
+            self._width = max(30, int(told))
+        elif sys.stdout.isatty():
+            self._width = max(30, os.get_terminal_size(sys.stdout.fileno()).columns or 80)
+
+    @property
+    def columns(self) -> int:
+        return self._width
+
+    def print(self, *lines: Line | str) -> None:
+        """A string is inert and fits already. Raises OSError where standard output can't take it."""
+        for one in lines:
+            if isinstance(one, str) and self.encoding == "utf-8":
+                self.stream.write(f"{one}\n")
+            else:
+                self.write(one if isinstance(one, Line) else line(one))
+        text = self.stream.getvalue()
+        self.stream = io.StringIO()
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def print_json(value: Any) -> None:
+    """One JSON value; on a terminal what it would obey is escaped."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    text = json_escaped(text) if sys.stdout.isatty() else text
+    print_bytes(text.encode("utf-8", "backslashreplace") + b"\n")
+
+
+def print_bytes(content: bytes) -> None:
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
+def table(
+    rows: Sequence[Sequence[str]], columns: int, *, right: Iterable[int], flexible: int, gap: int = 2
+) -> list[str]:
+    """Rows of cells as inert lines; the `flexible` column is cut to what the others leave of `columns`."""
+    right = set(right)
+    rows = [[inert(text, newlines=False).expandtabs(4) for text in row] for row in rows]
+    widths = [max(map(_cells, column)) for column in zip(*rows, strict=True)]
+    others = sum(widths) - widths[flexible] + gap * (len(widths) - 1)
+    most = GOAL_COLUMNS if columns == NO_LIMIT else max(8, columns - others)
+    widths[flexible] = min(widths[flexible], most)
+    lines: list[str] = []
+    for row in rows:
+        made: list[str] = []
+        for i, (text, width) in enumerate(zip(row, widths, strict=True)):
+            text = cut(text, width) if _cells(text) > width and columns != NO_LIMIT else text
+            fill = " " * max(0, width - _cells(text))
+            made.append(fill + text if i in right else text + fill)
+        lines.append((" " * gap).join(made).rstrip())
+    return lines
+
+
+def _cells(text: str) -> int:
+    return len(text) if text.isascii() else cells(text)
+
+
+def age(seconds: float) -> str:
+    """How long ago, roughly: 40 s, 4 min, 3 h, 12 d."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{max(0, int(seconds))} s"
+
+
+@click.group("runs", invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="All runs and all that is known of each, as a JSON array.")
+@click.option("--all", "show_all", is_flag=True, help=f"Not only the newest {SHOWN}.")
+@click.pass_context
+def runs(ctx: click.Context, as_json: bool, show_all: bool) -> None:
+    """List runs: those that wait for you first, then those at work, then the newest.
+
+    AGE is how long a run is in its state. A cost of ? is one that nobody knows. A run whose process died is
+    shown as paused: resume goes on with it.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    found = list_runs(runs_folder())
+    if as_json:
+        print_json([_as_json(run) for run in found])
+    elif not found:
+        sys.stderr.write('No runs yet. Start one: autoagent run "Summarise ./notes with sources"\n')
+    else:
+        page = Page()
+        shown = found if show_all else [run for i, run in enumerate(found) if i < SHOWN or run.status == "waiting"]
+        page.print(
+            *runs_lines(shown, page.columns, narrow=page.narrow), *_footer(found, len(found) - len(shown), page.columns)
+        )
+
+
+@runs.command("delete")
+@click.argument("names", nargs=-1, metavar="[RUN…]")
+@click.option("--older-than", metavar="TIME", help="All runs without a change for so long: 90m, 12h, 30d, 8w.")
+def delete(names: Sequence[str], older_than: str | None) -> None:
+    """Delete runs for good: their journal, texts and questions. Files in the workspace stay.
+
+    RUN may be the start of an id, or `last`. A run that is at work is not deleted.
+    """
+    if bool(names) == bool(older_than):
+        raise ConfigError("say which runs: autoagent runs delete RUN…, or --older-than 30d")
+    from autoagent.journal import delete_run, find_run
+
+    folder = runs_folder()
+    wanted = [find_run(folder, name) for name in names]
+    if older_than:
+        before_ns = time.time_ns() - _seconds(older_than) * 10**9
+        wanted = [folder / run.run for run in list_runs(folder) if run.changed_ns < before_ns]
+    live: list[str] = []
+    deleted = 0
+    for run in dict.fromkeys(wanted):
+        try:
+            delete_run(run)
+        except JournalLocked:
+            live.append(run.name)
+            continue
+        deleted += 1
+        Page().print(f"deleted {run.name}")
+    if live:
+        them = "it is" if len(live) == 1 else "they are"
+        raise JournalLocked(f"not deleted: {', '.join(live)}: {them} at work. First: autoagent stop {live[0]}")
+    if not deleted:
+        sys.stderr.write(f"No run is older than {older_than}.\n")
+
+
+def runs_lines(found: Sequence[RunSummary], columns: int, *, narrow: bool) -> list[str]:
+    """The table; narrow without a head, STEPS and AGE."""
+    now = time.time()
+    if narrow:
+        width, states = max(len(run.run) for run in found), max(len(_state(run)) for run in found)
+        rows = [
+            (f"{run.run.ljust(width)} {_state(run).ljust(states)}", _what(run, columns, narrow=True), run.cost)
+            for run in found
+        ]
+        return table(rows, columns, right=(2,), flexible=1)
+    head = ("RUN", "STATE", "GOAL", "STEPS", "COST", "AGE")
+    rows = [
+        (run.run, _state(run), "", str(run.steps) if not run.problem else "", run.cost, _age_of(run, now))
+        for run in found
+    ]
+    others = sum(max(map(len, column)) for column in zip(*rows, (*head[:2], "", *head[3:]), strict=True)) + 2 * 5
+    room = columns if columns == NO_LIMIT else columns - others
+    body = [(*row[:2], _what(run, room, narrow=False), *row[3:]) for run, row in zip(found, rows, strict=True)]
+    return table([head, *body], columns, right=(3, 4, 5), flexible=2)
+
+
+def _state(run: RunSummary) -> str:
+    return run.problem.partition(":")[0] if run.problem else run.status
+
+
+def _what(run: RunSummary, room: int, *, narrow: bool) -> str:
+    """The goal, and beside it what a person should know."""
+    if run.problem:
+        return one_line(run.problem.partition(": ")[2])
+    goal = one_line(run.goal)
+    beside = one_line(run.question) if run.status == "waiting" else run.note
+    if not beside:
+        return goal
+    if narrow:
+        return beside if run.status == "waiting" else goal
+    return f"{goal if room == NO_LIMIT else cut(goal, max(NARROW_CELLS, room - cells(beside) - 3))} · {beside}"
+
+
+def _age_of(run: RunSummary, now: float) -> str:
+    try:
+        since = datetime.fromisoformat(run.since).timestamp()
+    except ValueError:
+        since = run.changed_ns / 10**9
+    return age(now - since)
+
+
+def _footer(found: Sequence[RunSummary], hidden: int, columns: int) -> list[str]:
+    """Sums and what to do, on as few lines as hold the parts whole."""
+    waiting = [run.run for run in found if run.status == "waiting"]
+    interrupted = [run.run for run in found if run.note == INTERRUPTED]
+    parts = [f"{len(found)} run{'s' if len(found) != 1 else ''}", _sum(found)]
+    if waiting:
+        verb = "waits" if len(waiting) == 1 else "wait"
+        parts.append(f"{len(waiting)} {verb} for you: autoagent answer {waiting[0]}")
+    if interrupted:
+        verb = "was" if len(interrupted) == 1 else "were"
+        parts.append(f"{len(interrupted)} {verb} interrupted: autoagent resume {interrupted[0]}")
+    if hidden:
+        parts.append(f"{hidden} more: autoagent runs --all")
+    lines: list[str] = []
+    for part in parts:
+        joined = f"{lines[-1]} · {part}" if lines else part
+        lines = [*lines[:-1], joined] if not lines or len(joined) <= columns else [*lines, part]
+    return lines
+
+
+def _sum(found: Sequence[RunSummary]) -> str:
+    known = sum(run.cost_usd for run in found)
+    unknown = sum(bool(run.unpriced_calls or run.problem) for run in found)
+    if unknown == len(found) and not known:
+        return "price unknown"
+    amount = "less than $0.01" if 0 < known < 0.005 else f"${known:.2f}"
+    return f"{amount} + {unknown} of unknown price" if unknown else amount
+
+
+def _as_json(run: RunSummary) -> dict[str, Any]:
+    """`cost_usd` is null where it is not known; `status` is "error" where the journal can't be read."""
+    unknown = bool(run.unpriced_calls or run.problem)
+    return {
+        "run": run.run,
+        "status": run.status,
+        "note": run.problem or run.note,
+        "goal": run.goal,
+        "name": run.name,
+        "question": run.question,
+        "steps": run.steps,
+        "tokens": run.tokens,
+        "cost_usd": None if unknown else round(run.cost_usd, 8),
+        "unpriced_calls": run.unpriced_calls,
+        "model": run.model,
+        "workspace": run.workspace,
+        "started_at": run.started_at,
+        "since": run.since,
+        "changed_at": datetime.fromtimestamp(run.changed_ns / 10**9, UTC)
+        .isoformat(timespec="seconds")
+        .replace("+00:00", "Z"),
+    }
+
+
+def _seconds(text: str) -> int:
+    found = re.fullmatch(r"(\d{1,9})\s*([mhdw])", text.strip())
+    if not found:
+        raise ConfigError(f"--older-than {text}: say a number and m, h, d or w, such as 30d")
+    return int(found[1]) * _UNITS[found[2]]
