@@ -34,6 +34,7 @@ format: .venv/installed-dev
 
 # requirements.txt: what a run needs; requirements-dev.txt: the tests too. Hashed, without index addresses.
 lock: .venv/installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements.txt
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements-dev.txt
 
