@@ -1,6 +1,6 @@
 """A run without an agent: real events in a real journal, drawn by the real screen. Run as a program by the tests.
 
-Usage: terminal_demo.py FOLDER SCENE [plain|quiet|verbose …]
+Usage: test_terminal_script.py FOLDER SCENE [plain|quiet|verbose …]
 """
 
 import json
@@ -195,7 +195,10 @@ def ask(journal: Journal, screen: Screen, signals: Signals, scene: str) -> None:
     )
     keyboard = Keyboard.open(screen.look)
     assert keyboard
+    keyboard.bell_after_s = float(os.environ.get("BELL", "5"))
     time.sleep(float(os.environ.get("BEFORE", "0")))
+    if "RESUMED" in os.environ:
+        screen.asked = None
     people = TerminalPeople(journal.folder, signals, screen, keyboard)
     waited = people.wait(journal.state)
     messages = [message.model_dump() for message in people.messages()]

@@ -82,7 +82,7 @@ def latin_keys(text: str) -> str:
 def _jamo(char: str) -> str:
     code = ord(char) - 0xAC00
     if not 0 <= code < 11_172:
-        return unicodedata.normalize("NFKC", char) if not "\u1100" <= char <= "\u11ff" else _compatible(char)
+        return _compatible(char)
     initial, vowel, final = code // 588, code % 588 // 28, code % 28
     return _INITIALS[initial] + chr(0x314F + vowel) + (_FINALS[final - 1] if final else "")
 

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from autoagent.terminal.layout import Line, Piece, Style, foreign, line
 from autoagent.thoughts import CommandCall
 
-ARGUMENT_ROWS, BESIDE_A_DIFF, DIFF_ROWS = (8, 3), (2, 1), (16, 6)  # lines shown from the head and from the tail
+ARGUMENT_ROWS, DIFF_ROWS = (8, 3), (16, 6)  # lines shown from the head and from the tail
 _LONG, _HEAD, _TAIL = 700, 480, 160  # characters of one line
 _FIRST = ("path", "command", "url", "query", "question", "source", "code", "id")
 
@@ -15,9 +15,10 @@ _FIRST = ("path", "command", "url", "query", "question", "source", "code", "id")
 def call_lines(call: CommandCall, *, preview: str = "", full: bool = False) -> list[Line]:
     """`  run_shell  git status`; further arguments one a line, each with its name; nothing runs off the screen.
 
-    A long one is shown by its first and last lines and the count of those between, unless `full`.
+    A long one is shown by its first and last lines and the count of those between, unless `full`; beside its diff
+    by the count alone.
     """
-    keep = None if full else BESIDE_A_DIFF if preview else ARGUMENT_ROWS
+    keep = None if full else ARGUMENT_ROWS
     args = dict(call.args)
     main = next((name for name in _FIRST if isinstance(args.get(name), str)), "")
     value = args.get(main)
@@ -26,7 +27,7 @@ def call_lines(call: CommandCall, *, preview: str = "", full: bool = False) -> l
     name = Piece(call.name, "bold")
     drawn = [line(name, *(("  ", _clipped(str(args.pop(main)), full=full)) if main else ()), first=2, rest=9)]
     for key, value in args.items():
-        drawn += _argument(key, value, keep)
+        drawn += _argument(key, value, keep)[: 1 if preview and not full else None]
     return drawn
 
 

@@ -127,7 +127,7 @@ def _more(state: State) -> str:
         case "token":
             return f"{_FLAGS['token']} {2 * (limits.tokens or 50_000)}"
         case "time":
-            return f"{_FLAGS['time']} {round(2 * (limits.time_s or 60))}s"
+            return f"{_FLAGS['time']} {max(1, round((limits.time_s or 60) / 30))}m"
         case _:
             return f"--context-tokens {2 * (state.setup.context_tokens if state.setup else 8_000)}"
 

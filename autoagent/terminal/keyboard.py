@@ -3,6 +3,7 @@
 import asyncio
 import codecs
 import contextlib
+import importlib
 import os
 import select
 import sys
@@ -27,6 +28,7 @@ class Keyboard:
     def __init__(self, look: Look, file: TextIO):
         self.look, self.file = look, file
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self.bell_after_s = BELL_AFTER_S
         self._left = ""  # typed after the line that was read
 
     @classmethod
@@ -44,6 +46,8 @@ class Keyboard:
 
     def settle(self, stop: Callable[[], bool] = lambda: False) -> None:
         """Drop what was typed before now and wait for 300 ms without a key."""
+        if self.look.rich:
+            importlib.import_module("prompt_toolkit")  # takes a while; keys of that time are dropped too
         self._left = ""
         fd = self.file.fileno()
         with contextlib.suppress(termios.error, OSError), _silent(fd):
@@ -58,7 +62,7 @@ class Keyboard:
     ) -> str | None:
         """One line, without its newline; None as soon as `until` holds. `default` stands there to be edited.
 
-        With `bell` it rings once after five seconds without an answer. In the plain style a default is not shown.
+        With `bell` it rings once after `bell_after_s` without an answer. In the plain style a default is not shown.
         """
         return self._edited(prompt, default, until, bell=bell) if self.look.rich else self._plain(prompt, until)
 
@@ -69,7 +73,7 @@ class Keyboard:
         from prompt_toolkit.output.vt100 import Vt100_Output
 
         async def watch() -> None:
-            rings_at = time.monotonic() + BELL_AFTER_S if bell else None
+            rings_at = time.monotonic() + self.bell_after_s if bell else None
             while not until():
                 await asyncio.sleep(POLL_S)
                 if rings_at and time.monotonic() >= rings_at:

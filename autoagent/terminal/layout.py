@@ -10,7 +10,7 @@ from autoagent.terminal.inert import inert
 Style = Literal["", "bold", "dim", "good", "warn", "bad"]
 GUTTER = 2
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # may be broken anywhere; Hangul has spaces
-_WORD = re.compile(f"\\s+|[{_CJK}][、。」）！？]*|[^\\s{_CJK}]+")
+_WORD = re.compile(f"[ \u3000]+|[{_CJK}][、。」）！？]*|[^ \u3000{_CJK}]+")
 _ROOM_FOR_A_PART = 10  # cells; with less a word that needs several rows starts on the next one
 
 

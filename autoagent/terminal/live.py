@@ -62,7 +62,8 @@ class LiveLine:
     def _draw(self, now: Doing, tick: int) -> None:
         words = now.words(narrow=self.look.narrow)
         if self.stop_reason():
-            words = f"pausing after this: {now.words(narrow=True)} · Ctrl-C again stops it now"
+            lasted = duration(time.monotonic() - now.since)
+            words = f"Pausing after this command ({lasted}) … Ctrl-C again stops it now."
         if self.look.rich:
             self.look.live(f"  {self.look.spinner(tick)} {words}")
         elif self.stop_reason() and not self._pausing:

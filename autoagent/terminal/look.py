@@ -12,7 +12,19 @@ NARROW = 64  # columns; below it the short forms are drawn
 _STYLES: dict[Style, str] = {"bold": "bold", "dim": "dim", "good": "green", "warn": "yellow", "bad": "red"}
 _SPINNER, _ASCII_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
 _ASCII = str.maketrans(
-    {"✓": "ok", "✗": "x", "⏸": "||", "●": ">", "○": "o", "·": "-", "─": "-", "→": "->", "…": "...", "×": "x", "—": "-"}
+    {
+        "✓": "ok",
+        "✗": "x",
+        "⏸": "||",
+        "●": ">",
+        "○": "o",
+        "·": "-",
+        "─": "-",
+        "→": "->",
+        "…": "...",
+        "×": "x",
+        "—": "-",
+    }
 )
 
 

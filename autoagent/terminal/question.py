@@ -37,20 +37,26 @@ def question_lines(asked: ApprovalAsked, *, narrow: bool, full: bool = False) ->
         title = line(Piece("The agent asks", "bold"), first=2)
         hint = line(Piece("Type the answer; q alone pauses and leaves.", "dim"), first=2)
         return [line(), title, *foreign(question, indent=4), hint]
-    lines = [line(), *call_lines(asked.call, preview=asked.preview, full=full)]
+    return [line(), *_act_lines(asked, full=full), line(), answers_line(asked, narrow=narrow)]
+
+
+def _act_lines(asked: ApprovalAsked, *, full: bool) -> list[Line]:
+    lines = call_lines(asked.call, preview=asked.preview, full=full)
     if asked.preview:
         lines += diff_lines(asked.preview, full=full)
     if asked.reason not in NO_REASON:
         lines.append(line(Piece("! ", "warn"), asked.reason, first=4, rest=6))
-    return [*lines, line(), answers_line(asked, narrow=narrow)]
+    return lines
 
 
 def answers_line(asked: ApprovalAsked, *, narrow: bool) -> Line:
+    """The keys; `d` only where something is left out, `a` only where a rule may be kept."""
+    details = "d all" if _act_lines(asked, full=False) != _act_lines(asked, full=True) else ""
     always = "a always…" if asked.scopes else ""
     if narrow:
-        keys = ("y yes", "n no", "e edit", always, "? more")
+        keys = ("y yes", "n no", "e edit", always, details, "? more")
         return line("  ".join(key for key in keys if key), first=2)
-    keys = ("y yes", "n no, say why", "e edit", always, "? more")
+    keys = ("y yes", "n no, say why", "e edit", always, details, "? more")
     return line(Piece("Run it?  ", "bold"), "   ".join(key for key in keys if key), first=2)
 
 

@@ -9,6 +9,7 @@ from autoagent.terminal.words import counted, duration, joined, spent, thousands
 from autoagent.thoughts import Thought, plan_mark
 
 _PLAN_SIGNS = {"x": "✓", ">": "●", " ": "○"}
+_PLAN_ROW = 66  # cells; a plan that takes more stands one item a line
 _OUTCOMES: dict[str, tuple[str, Style]] = {
     "ok": ("✓", "good"),
     "failed": ("✗", "bad"),
@@ -34,7 +35,8 @@ def step_rule(state: State, columns: int, *, narrow: bool) -> Line:
 def thought_lines(thought: Thought, *, narrow: bool, verbose: bool) -> list[Line]:
     lines = [part for text in dict.fromkeys((thought.text, thought.speak)) if text.strip() for part in foreign(text)]
     if thought.reasoning.strip() and verbose:
-        lines += [labelled("Why", ""), *foreign(thought.reasoning, indent=9)]
+        first, *more = thought.reasoning.strip().split("\n")
+        lines += [labelled("Why", first), *(line(text, first=9) for text in more)]
     elif thought.reasoning.strip() and not narrow:
         lines.append(labelled("Why", one_line(thought.reasoning)))
     lines += _plan_lines(thought.plan, narrow=narrow)
@@ -54,7 +56,7 @@ def _plan_lines(plan: tuple[str, ...], *, narrow: bool) -> list[Line]:
         now = next((text for mark, text in items if mark == ">"), "")
         told = joined(f"{done}/{len(items)}", f"now: {now}" if now else "")
         return [line(Piece("Plan ", "dim"), told, first=2)]
-    if sum(map(cells, signed)) < 2 * 62:
+    if sum(map(cells, signed)) < _PLAN_ROW:
         return [labelled("Plan", "  ".join(signed))]
     return [labelled("" if i else "Plan", text) for i, text in enumerate(signed)]
 

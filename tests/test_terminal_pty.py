@@ -1,0 +1,337 @@
+"""A person at a real terminal: what they see, and what their keys put into the run's inbox."""
+
+import io
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+
+from autoagent import inbox
+from autoagent.inbox import InboxMessage
+
+SCRIPT = Path(__file__).with_name("test_terminal_script.py")
+ROOT = SCRIPT.parent.parent
+QUIET_S = 0.1  # after a prompt is drawn, until it reads
+PROMPT = r"\x1b\[\?7h\x1b\[0m\x1b\[\?12l\x1b\[\?25h|\n> "  # as prompt_toolkit ends a drawing, or plainly
+
+
+def env(**changes: str) -> dict[str, str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG", "NO_COLOR", "VISUAL", "EDITOR"))}
+    return {**clean, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "TERM": "xterm-256color", **changes}
+
+
+class Terminal:
+    """The script on a pty."""
+
+    def __init__(
+        self, folder: Path, scene: str, *flags: str, columns: int = 80, stdin: str | None = None, **changes: str
+    ):
+        self.folder = folder
+        command = shlex.join([sys.executable, str(SCRIPT), str(folder), scene, *filter(None, flags)])
+        self.child: Any = pexpect.spawn(
+            "/bin/sh", ["-c", f"{stdin} | {command}" if stdin else f"exec {command}"], env=env(**changes),
+            cwd=str(ROOT), dimensions=(60, columns), encoding="utf-8", timeout=8,
+        )  # fmt: skip
+        self.child.delaybeforesend = None
+        self.child.logfile_read = self.log = io.StringIO()
+
+    def ask(self) -> "Terminal":
+        """Wait until the question stands and takes keys."""
+        self.child.expect("more|leaves")
+        self.child.expect(PROMPT)
+        time.sleep(QUIET_S)
+        return self
+
+    def type(self, text: str, shows: str) -> None:
+        """Type a line that is answered here with `shows` and another prompt."""
+        self.child.send(f"{text}\r")
+        self.child.expect(shows)
+        self.child.expect(PROMPT)
+        time.sleep(QUIET_S)
+
+    def answer(self, text: str) -> dict[str, Any]:
+        """Type the last line; what it came to."""
+        self.child.send(f"{text}\r")
+        return self.outcome()
+
+    def outcome(self) -> dict[str, Any]:
+        self.child.expect(r'(\{"waited".*\})\r\n')
+        return json.loads(self.child.match[1])
+
+    def message(self, text: str) -> dict[str, Any]:
+        messages = self.answer(text)["messages"]
+        assert len(messages) == 1
+        return messages[0]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "run"
+
+
+def test_yes_for_this_and_the_next_four(folder: Path):
+    sent = Terminal(folder, "write").ask().message("y 5")
+    assert (sent["kind"], sent["allowed"], sent["more"], sent["by"], sent["call_id"]) == (
+        "answer", True, 4, "terminal", "1.1",
+    )  # fmt: skip
+
+
+def test_the_question_stays_until_it_is_answered(folder: Path):
+    terminal = Terminal(folder, "write").ask()
+    terminal.type("?", "this and the next 4")
+    terminal.type("", "y yes")
+    terminal.type("d", "vendor,price")
+    sent = terminal.message("ㅜ 다른 파일")
+    assert (sent["kind"], sent["allowed"], sent["text"]) == ("answer", False, "다른 파일")
+
+
+def test_after_a_resume_the_question_is_read_from_the_journal(folder: Path):
+    terminal = Terminal(folder, "write", RESUMED="1").ask()
+    assert "+Acme,49" in terminal.log.getvalue()
+    assert terminal.message("y")["call_id"] == "1.1"
+
+
+@pytest.mark.parametrize("style", ["", "plain"])
+def test_the_answer_comes_from_the_terminal_where_stdin_brought_the_goal(folder: Path, style: str):
+    terminal = Terminal(folder, "shell", style, stdin="echo the goal").ask()
+    assert terminal.message("y")["allowed"] is True
+
+
+def test_ctrl_c_while_a_command_runs_says_what_it_waits_for(folder: Path):
+    terminal = Terminal(folder, "story", PACE="0.6")
+    terminal.child.expect("read_file.*Ctrl-C pauses")
+    terminal.child.send("\x03")
+    terminal.child.expect("Pausing after this command .*Ctrl-C again stops it now")
+
+
+def test_a_bare_no_asks_for_its_reason(folder: Path):
+    terminal = Terminal(folder, "shell").ask()
+    terminal.type("n", "Why?")
+    assert terminal.message("use csv")["text"] == "use csv"
+
+
+def test_always_shows_the_rules_and_keeps_the_chosen_one(folder: Path):
+    terminal = Terminal(folder, "write").ask()
+    terminal.type("a", "2  writes in data/")
+    terminal.type("", "y yes")
+    terminal.type("ㅁ", "Enter to go back")
+    sent = terminal.message("2")
+    assert (sent["kind"], sent["rule"], sent["call_id"]) == ("keep_rule", "write:data/**", "1.1")
+
+
+@pytest.mark.parametrize(("typed", "kind"), [("only EU data centres", "say"), ("ㄴ", "review"), ("q", "stop")])
+def test_other_answers(folder: Path, typed: str, kind: str):
+    sent = Terminal(folder, "shell").ask().message(typed)
+    assert sent["kind"] == kind
+    assert sent["text"] == {"say": typed, "review": "", "stop": "paused by you"}[kind]
+
+
+def test_ctrl_c_pauses_and_ctrl_d_leaves(folder: Path):
+    terminal = Terminal(folder, "shell").ask()
+    terminal.child.send("\x03")
+    outcome = terminal.outcome()
+    assert (outcome["stop"], outcome["messages"]) == ("Ctrl-C", [])
+    terminal = Terminal(folder.with_name("other"), "shell", NO_COLOR="1").ask()
+    terminal.child.send("\x04")
+    assert terminal.outcome()["messages"][0]["kind"] == "stop"
+
+
+def test_ctrl_c_pauses_in_the_plain_style(folder: Path):
+    terminal = Terminal(folder, "shell", TERM="dumb").ask()
+    terminal.child.send("\x03")
+    assert terminal.outcome()["stop"] == "Ctrl-C"
+
+
+@pytest.mark.parametrize("style", ["", "plain"])
+def test_keys_typed_before_the_question_are_dropped(folder: Path, style: str):
+    terminal = Terminal(folder, "shell", style, BEFORE="0.5")
+    terminal.child.expect("Limits")
+    terminal.child.send("y\ry")
+    terminal.child.expect("more")
+    terminal.child.send("y\r")  # within the 300 ms
+    terminal.child.expect(PROMPT)
+    time.sleep(QUIET_S)
+    assert terminal.message("n no")["allowed"] is False
+
+
+def test_a_pasted_yes_does_not_answer(folder: Path):
+    terminal = Terminal(folder, "shell").ask()
+    terminal.child.send("\x1b[200~y\n\x1b[201~")
+    assert terminal.child.expect(["waited", pexpect.TIMEOUT], timeout=0.6) == 1
+    terminal.child.send("\x15n no\r")
+    assert terminal.outcome()["messages"][0]["allowed"] is False
+
+
+def test_a_pasted_yes_does_not_answer_in_the_plain_style(folder: Path):
+    terminal = Terminal(folder, "shell", NO_COLOR="1").ask()
+    terminal.child.send("\x1b[200~y\n")
+    terminal.child.expect("Run it?")
+    assert terminal.message("n no")["allowed"] is False
+
+
+@pytest.mark.parametrize("style", ["", "plain"])
+def test_an_answer_from_elsewhere_ends_the_question_and_is_named(folder: Path, style: str):
+    terminal = Terminal(folder, "shell", style).ask()
+    inbox.send(folder, InboxMessage(kind="answer", by="slack", call_id="1.1", allowed=True))
+    assert terminal.outcome()["messages"][0]["by"] == "slack"
+    terminal.child.expect("slack: yes")
+
+
+def test_the_arguments_are_edited_in_the_persons_editor(folder: Path, tmp_path: Path):
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\nsed -i 's/git status/git log/' \"$1\"\n")
+    editor.chmod(0o700)
+    sent = Terminal(folder, "shell", EDITOR=str(editor)).ask().message("e")
+    assert sent["allowed"] is True
+    assert sent["args"] == {"command": "git log", "timeout_s": 60}
+
+
+def test_an_editor_that_changes_nothing_leaves_the_question(folder: Path):
+    terminal = Terminal(folder, "shell", VISUAL="true").ask()
+    terminal.type("e", "Nothing was changed")
+    assert terminal.message("y")["args"] is None
+
+
+def test_the_arguments_are_edited_on_the_line(folder: Path):
+    terminal = Terminal(folder, "shell").ask()
+    terminal.type("e", r"git status")
+    time.sleep(QUIET_S)
+    terminal.type("\x7f, }", "no JSON")
+    sent = terminal.message('\x15{"command": "git diff"}')
+    assert sent["args"] == {"command": "git diff"}
+
+
+def test_the_arguments_are_typed_anew_in_the_plain_style(folder: Path):
+    terminal = Terminal(folder, "shell", NO_COLOR="1").ask()
+    terminal.type("e", '{"command": "git status", "timeout_s": 60}')
+    assert terminal.message('{"command": "ls"}')["args"] == {"command": "ls"}
+
+
+def test_the_models_own_question_takes_a_free_line(folder: Path):
+    terminal = Terminal(folder, "person").ask()
+    terminal.type("", "q alone")
+    sent = terminal.message("no, 한빛 🙂")
+    assert (sent["kind"], sent["text"]) == ("answer", "no, 한빛 🙂")
+
+
+def test_the_bell_rings_once_when_a_question_waits(folder: Path):
+    terminal = Terminal(folder, "shell", BELL="0.5").ask()
+    terminal.child.expect("\a")
+    assert terminal.child.expect(["\a", pexpect.TIMEOUT], timeout=0.5) == 1
+
+
+def test_a_goal_is_asked_for_and_edited(folder: Path):
+    terminal = Terminal(folder, "goal").ask()
+    terminal.type("compare 4 vendors", "Looks into: compare 4 vendors")
+    terminal.type("e", "Name")
+    terminal.type("\x15Boss", "Role")
+    terminal.type("", "Goal 1")
+    terminal.type("\x15-", "Goal 2")
+    terminal.type("", r"\+ Goal")
+    terminal.type("세 번째", r"\+ Goal")
+    terminal.type("", "other words")
+    terminal.child.send("\r")
+    terminal.child.expect(r'(\["Boss".*\])\r\n')
+    assert json.loads(terminal.child.match[1]) == [
+        "Boss", "Looks into: compare 4 vendors", "Write report.md", "세 번째",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("style", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"LANG": "C", "NO_COLOR": "1"}])
+def test_a_plain_terminal_gets_no_control_byte(folder: Path, style: dict[str, str]):
+    terminal = Terminal(folder, "write", **style).ask()
+    terminal.type("?", "any other text")
+    terminal.message("y")
+    terminal.child.expect(pexpect.EOF)
+    shown = terminal.log.getvalue().encode()
+    assert not re.search(rb"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]", shown)  # the tty itself adds \r
+
+
+@pytest.mark.parametrize("columns", [50, 80, 200])
+def test_a_run_at_any_width(folder: Path, columns: int):
+    terminal = Terminal(folder, "story", columns=columns)
+    terminal.child.expect(pexpect.EOF)
+    shown = re.sub(r"\x1b\[[\d;]*[mK]", "", terminal.child.before)
+    assert "\x1b" not in shown
+    assert "한글 🙂" in shown
+    assert ("1 of 50 steps" in shown) == (columns > 50)
+    assert "Goal reached" in shown
+
+
+@pytest.mark.parametrize("changes", [{"LANG": "C"}, {"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}, {"LANG": "POSIX"}])
+def test_a_terminal_without_utf8_gets_words_and_ascii_signs(folder: Path, changes: dict[str, str]):
+    shown = piped(folder, "story", **changes)
+    assert shown.isascii()
+    assert b"ok Goal reached" in shown
+    assert b"x run_shell" in shown
+    assert b"\\ud55c\\uae00" in shown
+
+
+def test_a_pipe_gets_no_control_byte(folder: Path):
+    shown = piped(folder, "story", TERM="xterm-256color")
+    assert not re.search(rb"[\x00-\x09\x0b-\x1f\x7f]", shown)
+    assert "✓ Goal reached".encode() in shown
+
+
+def test_hostile_text_reaches_a_pipe_inert(folder: Path, tmp_path: Path):
+    bad = tmp_path / "bad"
+    bad.write_text("\x1b]52;c;aGk=\x07\x9b2J\rhidden\u202e\nerror: forged")
+    shown = piped(folder, "hostile", BAD_TEXT=str(bad)).decode()
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", shown)
+    assert "\nerror: forged" not in shown
+
+
+def test_quiet_leaves_errors_and_the_ending(folder: Path):
+    shown = piped(folder, "story", "quiet").decode()
+    assert "Step 1" not in shown
+    assert "error: " in shown
+    assert "✓ Goal reached" in shown
+
+
+def test_verbose_adds_tokens(folder: Path):
+    assert "18,000 tokens in (12k from cache)" in piped(folder, "story", "verbose").decode()
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("limit", "autoagent resume 7f3a --max-cost 2"),
+        ("unavailable", "refused the key"),
+        ("gave up", "✗ Goal not reached"),
+    ],
+)
+def test_each_ending_names_the_run_and_the_command_that_goes_on(folder: Path, end: str, told: str):
+    shown = piped(folder, "story", END=end).decode()
+    assert told in shown
+    assert "autoagent resume 7f3a" in shown
+
+
+def test_the_loop_guard_is_said(folder: Path):
+    assert "! same run_shell 3 times, same result · told to change plan" in piped(folder, "repeated").decode()
+
+
+def test_the_first_line_comes_before_anything_heavy_is_loaded():
+    code = (
+        "import os, sys\n"
+        "from autoagent.terminal.header import header\n"
+        "from autoagent.terminal.look import choose_look\n"
+        "header(choose_look(sys.stderr, os.environ), run_id='7f3a', workspace='~/x')\n"
+        "print(sorted({'pydantic', 'rich.console', 'prompt_toolkit', 'asyncio'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    assert done.stderr == "autoagent 0.1.0 · run 7f3a · workspace ~/x\n"
+
+
+def piped(folder: Path, scene: str, *flags: str, **changes: str) -> bytes:
+    """What the script writes to a stderr that is no terminal."""
+    command = [sys.executable, str(SCRIPT), str(folder), scene, *flags]
+    return subprocess.run(command, env=env(**changes), cwd=ROOT, capture_output=True, check=True).stderr
