@@ -7,7 +7,7 @@ BIN := .venv/bin
 .PHONY: run test test-slow lint format lock clean
 
 run: .venv/installed
-	@if [ -n "$(GOAL)" ]; then \
+	@if [ -n "$$GOAL" ]; then \
 		$(BIN)/autoagent run --continuous --goal "$$GOAL"; \
 	else \
 		$(BIN)/autoagent run --continuous --model offline --workspace examples \

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from autoagent import __version__, prompts
 from autoagent.agent import Agent, Prompts
-from autoagent.budget import COST_USD, REPLY_TOKENS, STEPS, Limits, Usage
+from autoagent.budget import COST_USD, REPLY_TOKENS, STEPS, Limits, Usage, dollars
 from autoagent.errors import ConfigError, JournalError, SandboxError
 from autoagent.events import RunResumed, RunStarted, Setup
 from autoagent.journal import Journal, artifact
@@ -257,6 +257,18 @@ def model_words(found: Settings, setup: Setup) -> list[str]:
     words = origins[price.origin] if price else "price unknown: ?"
     host = urlsplit(setup.base_url).netloc.rpartition("@")[2]
     return [setup.model, host, f"window {setup.context_tokens // 1000}k", words]
+
+
+def next_call_words(state: State, found: Settings) -> str:
+    """About what the next call costs, with a cold cache; "" where nothing costs anything, "?" where nobody knows."""
+    if state.setup is None:
+        return ""
+    price = price_of(state.setup.model, state.setup, found)
+    if price is None:
+        return "?"
+    last = state.last_step
+    cost = price.cost(last.input_tokens + last.output_tokens, 0, last.output_tokens)
+    return dollars(cost) if cost else ""
 
 
 def resume_run(journal: Journal, setup: Setup, limits: Limits, notify: Notify) -> None:

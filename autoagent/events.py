@@ -197,7 +197,7 @@ Outcome = Literal["ok", "failed", "refused", "unknown", "skipped"]
 class CommandFinished(_Event):
     """`text` is what the model sees; `artifact` holds the whole where `text` was clipped.
 
-    `brief` is the same in a few words, `detail` for people only, `seen` the fingerprints of files read or written.
+    `detail` is for people only, `seen` holds the fingerprints of files read or written.
     With `ends_batch` the later commands of the same thought are not run.
     """
 
@@ -207,7 +207,6 @@ class CommandFinished(_Event):
     text: str
     tokens: int = 0
     artifact: str = ""
-    brief: str = ""
     detail: str = ""
     seconds: float = 0.0
     seen: dict[str, str] = Field(default_factory=dict[str, str])

@@ -6,10 +6,11 @@ import time
 from collections.abc import Generator, Iterable
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from autoagent import inbox
-from autoagent.inbox import InboxMessage
-from autoagent.state import State
+if TYPE_CHECKING:  # a person sees the first line before pydantic is imported
+    from autoagent.inbox import InboxMessage
+    from autoagent.state import State
 
 CTRL_C, TERMINATED, HUNG_UP = "Ctrl-C", "SIGTERM", "the terminal was closed"
 
@@ -61,17 +62,23 @@ class Unattended:
     def interruptible(self) -> contextlib.AbstractContextManager[None]:
         return self.signals.interruptible()
 
-    def messages(self) -> Iterable[InboxMessage]:
+    def messages(self) -> "Iterable[InboxMessage]":
+        from autoagent import inbox
+
         return inbox.waiting(self.folder)
 
-    def taken(self, message: InboxMessage) -> None:
+    def taken(self, message: "InboxMessage") -> None:
+        from autoagent import inbox
+
         inbox.remove(self.folder, message)
 
-    def wait(self, state: State) -> bool:
+    def wait(self, state: "State") -> bool:
         return False
 
     def sleep(self, seconds: float) -> None:
         """Ends early when a message comes: a person may want to stop the run."""
+        from autoagent import inbox
+
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0 and next(iter(inbox.waiting(self.folder)), None) is None:
             time.sleep(min(left, 0.2))

@@ -118,6 +118,7 @@ class State:
     summary_tokens: int = 0
     summarized: int = 0
     usage: Usage = Usage()
+    last_step: Usage = Usage()  # what the newest reply took
     open_call: ModelCalled | None = None
     worked_s: float = 0.0
     calibration: float = 1.0  # input tokens as the API counted them / as we did
@@ -245,6 +246,7 @@ def _apply_reply(state: State, event: ModelReplied) -> State:
         return state
     if called and called.estimated_tokens and not event.usage_estimated:
         state = replace(state, calibration=event.usage.input_tokens / called.estimated_tokens)
+    state = replace(state, last_step=event.usage)
     number = state.step + 1
     if event.thought is None:
         problem = Observation(f"{number}.1", None, "failed", event.problem, event.tokens)

@@ -94,6 +94,9 @@ class Foreground:
                 send(folder, InboxMessage(kind="say", by="resume", text=message))
             build.resume_run(journal, setup, limits, self.warn)
             self._describe(found, build.Chosen(setup.model, setup.base_url), setup, limits)
+            if not self.options.quiet:
+                words = build.next_call_words(journal.state, found)
+                header.resume_line(self.look, step=state.step, first_call=words)
             return self._work(journal, found)
 
     def warn(self, text: str) -> None:

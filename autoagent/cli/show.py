@@ -159,7 +159,7 @@ def _print_story(folder: Path, story: Sequence[Moment]) -> None:
         page.print("", labelled("Stop", f"autoagent stop {state.run_id}", width=LABEL))
     else:
         ending(page, state)
-    page.print(*_see(state))
+    page.print(*_see(state, width=LABEL - page.narrow))
 
 
 def _head(story: Sequence[Moment], *, live: bool, columns: int) -> list[Line]:
@@ -175,15 +175,15 @@ def _head(story: Sequence[Moment], *, live: bool, columns: int) -> list[Line]:
     return [line(joined(f"Run {state.run_id}", status, state.name, goal), rest=2), line(told, rest=2)]
 
 
-def _see(state: State) -> list[Line]:
+def _see(state: State, *, width: int) -> list[Line]:
     """What else there is to look at, by commands that exist."""
     if not state.step:
         return []
     run = f"autoagent show {state.run_id}"
     return [
-        labelled("See", f"{run} --step {state.step}", width=LABEL),
-        labelled("", f"{run} --step {state.step} --prompt", width=LABEL),
-        labelled("", f"{run} --cost   or  --json", width=LABEL),
+        labelled("See", f"{run} --step {state.step}", width=width),
+        labelled("", f"{run} --step {state.step} --prompt", width=width),
+        labelled("", f"{run} --cost   or  --json", width=width),
     ]
 
 
@@ -212,9 +212,10 @@ def story_rows(story: Sequence[Moment], *, live: bool) -> Iterator[Row]:
             event = moment.event
             if event.type == "model_replied" and event.purpose == "summary":
                 spent_on_summary.append(moment)
-            if event.type == "model_failed" or (event.type == "model_called" and moment.used.calls):
+            lost = event.type in ("model_called", "run_resumed") and moment.used.calls
+            if event.type == "model_failed" or lost:
                 failed.append(moment)
-            elif failed and event.type not in ("model_called", "approval_asked"):
+            if failed and event.type not in ("model_called", "model_failed"):
                 yield _failed_row(failed, answered=event.type == "model_replied")
                 failed = []
             if event.type == "model_replied" and event.purpose == "step":
@@ -254,7 +255,7 @@ def _row_between(moment: Moment, spent_on_summary: Sequence[Moment]) -> Iterator
             yield row(f"{event.status}: {one_line(event.result, 200)}")
         case RunResumed():
             changed = f"changed by others: {', '.join(event.changed)}" if event.changed else ""
-            yield row("resumed", one_line(changed, 200))
+            yield row("resumed", one_line(changed, 200), usage=Usage())
         case _:
             return
 
@@ -327,7 +328,7 @@ def _outcome(observation: Observation, refusals: dict[str, str]) -> str:
         case "ok":
             path = str(observation.call.args.get("path") or "") if observation.call else ""
             first = one_line(observation.text.strip("\n").split("\n")[0], 200)
-            return first.removeprefix(path).lstrip(",: ") if path else first
+            return first.removeprefix(f"{path or '.'}: ").removeprefix(path).lstrip(", ")
         case "refused" if observation.id in refusals:
             return f'no: "{one_line(refusals[observation.id], 200)}"' if refusals[observation.id] else "no"
         case "refused":
@@ -462,7 +463,7 @@ def _event_lines(folder: Path, moment: Moment) -> list[Line]:
             text = artifact(folder, event.artifact) if event.artifact else event.text
             call = next((call.call for call in _pending(moment.before) if call.id == event.call_id), None)
             facts = joined(
-                duration(event.seconds), f"{event.tokens:,} tokens", f"wrote {event.wrote}" if event.wrote else ""
+                _took(event.seconds), f"{event.tokens:,} tokens", f"wrote {event.wrote}" if event.wrote else ""
             )
             lines = [line(), *_observation_lines(event.call_id, call, event.outcome, text, facts)]
             return [*lines, *(foreign(event.detail, indent=4) if event.detail else [])]
@@ -503,7 +504,8 @@ def _reply_lines(moment: Moment, event: ModelReplied) -> list[Line]:
     facts = joined(called.model if called else "", tokens, about, _took(event.seconds), _price(usage))
     lines = [labelled("Model", facts, width=LABEL)]
     if event.purpose != "step":
-        return [line(f"A {event.purpose} by the model"), *lines, *foreign(event.reply)]
+        text = foreign(event.reply) if event.purpose == "review" else []  # a summary is told by its compaction
+        return [line(f"A {event.purpose} by the model"), *lines, *text]
     thought = event.thought
     if thought is None:
         return [*lines, line(f"! the reply can't be used: {event.problem}", rest=2), *foreign(event.reply, indent=4)]

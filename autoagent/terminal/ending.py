@@ -90,7 +90,7 @@ def _facts(state: State) -> list[tuple[str, str]]:
     if made:
         facts.append(("Made", joined(*made[:12], f"{len(made) - 12} more" if len(made) > 12 else "")))
     usage = state.usage
-    if usage.calls and state.setup:
+    if usage.tokens and state.setup:
         cached = f", {100 * usage.cached_tokens // usage.input_tokens} % from cache" if usage.cached_tokens else ""
         tokens = f"{thousands(usage.input_tokens)} tokens in{cached} · {thousands(usage.output_tokens)} out"
         facts.append(("Model", joined(state.setup.model, counted(usage.calls, "call"), tokens)))
@@ -112,6 +112,8 @@ def _next_commands(state: State) -> list[str]:
     if state.question and state.status == "waiting":
         word = '"your answer"' if _asks_person(state.question) else "y"
         return [f"autoagent answer {state.run_id} {word}", f"or  {resume}"]
+    if state.status in ("unreached", "stalled"):
+        return [f'{resume} --message "what to do differently"', f"or  {resume} -m NAME"]
     return [resume]
 
 

@@ -36,6 +36,12 @@ def limits_line(look: Look, limits: "Limits", *, spent: "Usage | None" = None) -
     look.write(labelled("Limits", joined(cost, steps, tokens, work) or "none", width=10))
 
 
+def resume_line(look: Look, *, step: int, first_call: str) -> None:
+    """`  Resume  after step 12 · first call about $0.05`"""
+    cost = f" · first call about {first_call}" if first_call else ""
+    look.write(labelled("Resume", f"after step {step}{cost}", width=10))
+
+
 def error_line(look: Look, text: str) -> None:
     """`error: …`, wrapped under its first word."""
     first, *more = text.split("\n")

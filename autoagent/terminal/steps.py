@@ -115,7 +115,7 @@ def result_line(event: CommandFinished, state: State, columns: int, *, verbose: 
         case "ok":
             lines = event.text.strip("\n").split("\n")
             amount = counted(len(lines), "line") if len(lines) > 1 else ""
-            brief = event.brief or joined(amount, one_line(lines[0]))
+            brief = joined(amount, one_line(lines[0]))
             return line(Piece(f"{sign} ", style), cut(joined(head, tokens, brief), columns - cells(sign) - 4))
         case "failed":
             return line(Piece(f"{sign} ", style), joined(head, tokens, one_line(event.text, 300)))
