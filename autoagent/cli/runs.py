@@ -153,6 +153,7 @@ def delete(names: Sequence[str], older_than: str | None) -> None:
             continue
         deleted += 1
         Page().print(f"deleted {run.name}")
+    list_runs(folder)  # forgets them in the index too
     if live:
         them = "it is" if len(live) == 1 else "they are"
         raise JournalLocked(f"not deleted: {', '.join(live)}: {them} at work. First: autoagent stop {live[0]}")
