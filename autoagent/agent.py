@@ -84,17 +84,8 @@ class Agent:
 
     def think(self) -> None:
         """Ask the model what to do next."""
-        limit = self.setup.context_tokens
-        context = self.context(memory.volatile_tail(self.state, limit))
-        if not context.fits(int(limit * memory.HIGH_WATER)) or self.state.too_long == 1:
-            if self.compact(context):
-                return
-            if self.state.status == "running" and (not context.fits(limit) or self.state.too_long):
-                reason = f"a step needs {context.tokens:,} context tokens, the limit is {limit:,}"
-                self.record(RunPaused(status="limit", reason=reason))
-            if self.state.status != "running":
-                return
-        answer = self.ask("step", self.model, context)
+        context = self.fitting_context()
+        answer = self.ask("step", self.model, context) if context else None
         if answer is None:
             return
         reply = answer.reply
@@ -104,14 +95,38 @@ class Agent:
             self.registry.check(thought)
         except ThoughtError as error:
             thought, problem = None, str(error)
-        share = limit // memory.SAID_SHARE // (1 if thought else 4)
+        share = self.setup.context_tokens // memory.SAID_SHARE // (1 if thought else 4)
         said = memory.clip(thought.as_reply() if thought else reply.text, share, self.model.count)
         tokens = self.model.count(said + problem) + memory.FRAMING_TOKENS
         self.record(answer.event("step", thought=thought, problem=problem, said=said, tokens=tokens))
 
-    def context(self, tail: str) -> memory.Context:
-        """What the model is to see. The first one is bounded by its bytes: the tokenizer loads meanwhile."""
-        count = self.model.count if self.state.step else self.model.bound
+    def fitting_context(self) -> memory.Context | None:
+        """The next step's context; None where steps were compacted instead, or it can't fit and the run pauses.
+
+        One that the endpoint found too long is sent once more, halved.
+        """
+        limit, refused = self.setup.context_tokens, self.state.too_long
+        tail, roomy = memory.volatile_tail(self.state, limit), int(limit * memory.HIGH_WATER)
+        context = self.context(tail, exact=bool(self.state.step) or self.state.limits.tokens is not None)
+        if not context.fits(roomy):
+            context = self.context(tail)
+        if context.fits(roomy) and not refused:
+            return context
+        compacted = refused < 2 and self.compact(context)
+        if self.state.status != "running" or (compacted and not self.state.too_long):
+            return None
+        if compacted:  # also where the summary was what is too long
+            return self.context(tail)
+        if context.fits(limit) and not refused:
+            return context
+        needs = f"a step needs {context.tokens:,} context tokens, the limit is {limit:,}"
+        refusal = f"{self.model.name} refuses a context of {context.tokens:,} tokens as too long"
+        self.record(RunPaused(status="limit", reason=refusal if refused else needs))
+        return None
+
+    def context(self, tail: str, *, exact: bool = True) -> memory.Context:
+        """What the model is to see. The first one may be bounded by its bytes: the tokenizer loads meanwhile."""
+        count = self.model.count if exact else self.model.bound
         if not self.fixed_tokens or self.state.step <= 1:
             self.fixed_tokens = count(self.fixed_text) + memory.FRAMING_TOKENS
         tail_tokens = count(tail) + memory.FRAMING_TOKENS
@@ -128,7 +143,9 @@ class Agent:
 
     def compact(self, context: memory.Context) -> bool:
         """Replace the oldest steps by a summary of the model's, or by a digest; False where there is nothing to."""
-        limit, count = self.setup.context_tokens, self.model.count
+        limit, count, refused = self.setup.context_tokens, self.model.count, self.state.too_long
+        if refused:
+            limit = min(limit, context.tokens)
         upto = memory.steps_to_compact(self.state, fixed_tokens=self.fixed_tokens, limit=limit)
         if not upto:
             return False
@@ -139,13 +156,13 @@ class Agent:
         asked = memory.build_context(
             old, self.prompts.system, instruction, fixed_tokens=self.fixed_tokens, tail_tokens=tail_tokens
         )
-        answer = self.ask("summary", self.fast_model, asked) if asked.fits(limit) else None
-        if self.state.status != "running" or self.people.stop_reason:
+        answer = self.ask("summary", self.fast_model, asked) if asked.fits(limit) and not refused else None
+        if answer:
+            self.record(answer.event("summary"))
+        elif self.state.status != "running" or self.people.stop_reason:
             return True
         summary = answer.reply.text.strip() if answer else ""
         by_model = bool(summary) and answer is not None and answer.reply.finish_reason != "length"
-        if answer:
-            self.record(answer.event("summary"))
         text = memory.clip(summary, share, count) if by_model else memory.digest(self.state, upto, share, count)
         dropped = sum(step.total_tokens for step in self.state.steps[self.state.summarized : upto])
         tokens = count(text) + memory.FRAMING_TOKENS
@@ -164,6 +181,10 @@ class Agent:
 
     def review(self) -> None:
         """A critic looks at the pending thought; its commands don't run, and the model thinks again."""
+        if end := self.exhausted():
+            return self.record(end)
+        if self.state.too_long:
+            return self.record(RunPaused(status="limit", reason="the model refuses the review's context as too long"))
         pending = self.state.pending
         said = pending.step.said if pending else ""
         context = self.context(Template(self.prompts.review).substitute(thought=said))
@@ -173,6 +194,8 @@ class Agent:
     def listen(self) -> None:
         """Take what people sent, each once, and the wish to stop."""
         for message in self.people.messages():
+            if self.state.status != "running" and message.kind != "stop":
+                continue  # for when the run goes on
             if message.id not in self.state.messages and self.state.status == "running":
                 self.take(message)
             self.people.taken(message)
@@ -198,8 +221,8 @@ class Agent:
                 digest = question.asked if message.args is None else EDITED
                 self.record(
                     ApprovalGiven(
-                        call_id=question.id, allowed=message.allowed, by=by, reason=message.text, more=message.more,
-                        args=message.args, digest=digest, message_id=sent,
+                        call_id=question.id, allowed=message.allowed, by=by, reason=message.text,
+                        more=message.more if message.allowed else 0, args=message.args, digest=digest, message_id=sent,
                     )
                 )  # fmt: skip
             case "keep_rule" if not stale:

@@ -71,7 +71,8 @@ def ask(
         with people.interruptible():
             reply = model.complete(context.messages, schema=schema, reply_tokens=reply_tokens, timeout_s=left_s)
     except ContextTooLong as error:
-        journal.append(ModelFailed(problem=str(error), too_long=True, seconds=time.monotonic() - began))
+        seconds = time.monotonic() - began
+        journal.append(ModelFailed(problem=str(error), may_be_billed=False, too_long=True, seconds=seconds))
     except ModelUnavailable as error:
         _wait_or_pause(journal, people, error, time.monotonic() - began)
     except KeyboardInterrupt:

@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import takewhile
 
 from autoagent import memory, policy, stall
 from autoagent.env import Change, Completion, Env, Files
@@ -15,7 +14,7 @@ from autoagent.events import ApprovalAsked, CommandFinished, CommandStarted, Out
 from autoagent.journal import Journal, artifact
 from autoagent.people import People
 from autoagent.registry import Bound, Registry
-from autoagent.state import Pending, PendingCall
+from autoagent.state import GRANTED, Pending, PendingCall
 
 EDITED = "edited by the person"
 SIDE_BY_SIDE = 8
@@ -49,10 +48,12 @@ class Executor:
 
     def act(self, pending: Pending) -> None:
         """Do the next command of a thought, or the next few at once where all of them only read."""
-        reads = list(takewhile(self._may_just_read, pending.calls[:SIDE_BY_SIDE]))
+        reads = self._mere_reads(pending.calls[:SIDE_BY_SIDE])
         if len(reads) > 1:
             return self._read_side_by_side(reads)
         call, seen = pending.calls[0], dict[str, str]()
+        if known := self._after_a_crash(call, seen):
+            return self._finish(call, known, seen, ends_batch=known.outcome == "unknown")
         env = self._env(len(pending.calls), seen)
         try:
             bound = self.registry.bind(call.call)
@@ -62,9 +63,7 @@ class Executor:
         except Exception as error:  # noqa: BLE001  # plugins raise anything; the run goes on
             return self._finish(call, _surprise(error), seen, ends_batch=True)
         change = change if isinstance(change, Change) else None
-        if call.started and (result := self._after_a_crash(call.started, bound, change)):
-            return self._finish(call, result, seen, ends_batch=result.outcome == "unknown")
-        if stall.repetitions(self.journal.state, call.call) >= stall.REFUSE:
+        if self._repeats(call):
             return self._finish(call, Result("refused", f"{stall.REPEATED} Do something else."), seen, ends_batch=True)
         allowed_by = self._allowed(call, bound, change)
         if not allowed_by:
@@ -86,28 +85,34 @@ class Executor:
         command = self.registry.get(call.call.name)
         return command is not None and command.effect == "asks"
 
-    def _may_just_read(self, call: PendingCall) -> bool:
-        try:
-            bound = self.registry.bind(call.call)
-        except CommandError:
-            return False
-        reads = bound.command.effect == "reads" and not call.started
-        return reads and not call.asked and self._decide(bound).action == "allow" and not self._repeats(call)
+    def _mere_reads(self, calls: Sequence[PendingCall]) -> list["_Read"]:
+        """The first calls, as far as they only read and need nobody's leave."""
+        found: list[_Read] = []
+        for call in calls:
+            try:
+                bound = self.registry.bind(call.call)
+                decision = self._decide(bound)
+            except CommandError:
+                break
+            new = bound.command.effect == "reads" and not call.started and not call.asked
+            if not new or decision.action != "allow" or decision.by == GRANTED or self._repeats(call):
+                break
+            found.append(_Read(call, bound, decision.by))
+        return found
 
     def _repeats(self, call: PendingCall) -> bool:
         return stall.repetitions(self.journal.state, call.call) >= stall.REFUSE
 
-    def _read_side_by_side(self, calls: Sequence[PendingCall]) -> None:
+    def _read_side_by_side(self, reads: Sequence["_Read"]) -> None:
         """Run reading commands in threads; their observations keep the order of the thought."""
-        seen = [dict[str, str]() for _ in calls]
-        envs = [self._env(len(calls), one) for one in seen]
-        bound = [self.registry.bind(call.call) for call in calls]
-        for call, one in zip(calls, bound, strict=True):
-            self.journal.append(_started(call, self._decide(one).by, None))
-        with ThreadPoolExecutor(len(calls)) as pool:
-            results = list(pool.map(self._run, bound, [None] * len(calls), envs))
-        for call, result, one in zip(calls, results, seen, strict=True):
-            self._finish(call, result, one)
+        seen = [dict[str, str]() for _ in reads]
+        envs = [self._env(len(reads), one) for one in seen]
+        for read in reads:
+            self.journal.append(_started(read.call, read.allowed_by, None))
+        with ThreadPoolExecutor(len(reads)) as pool:
+            results = list(pool.map(self._run, [read.bound for read in reads], [None] * len(reads), envs))
+        for read, result, one in zip(reads, results, seen, strict=True):
+            self._finish(read.call, result, one)
 
     def _decide(self, bound: Bound) -> policy.Decision:
         return policy.decide(bound, self.journal.state, approve=self.setup.approve, real_name=self.files.real_name)
@@ -119,8 +124,6 @@ class Executor:
         except CommandError as error:
             self._finish(call, Result("refused", str(error)), {}, ends_batch=True)
             return ""
-        if decision.action == "allow":
-            return decision.by
         if decision.action == "deny" or call.allowed is False:
             said = decision.reason if decision.action == "deny" else f"The person said no. {call.reason}"
             self._finish(call, Result("refused", f"Not run. {said}".strip(), detail=decision.by), {}, ends_batch=True)
@@ -128,6 +131,8 @@ class Executor:
         digest = _digest(call, change)
         if call.allowed and call.approved in (digest, EDITED):
             return call.by
+        if decision.action == "allow":
+            return decision.by
         if call.asked != digest or call.allowed:
             scopes = () if decision.reason else policy.scopes(bound, self.files.real_name)
             preview = change.diff if change else ""
@@ -154,16 +159,21 @@ class Executor:
         except Exception as error:  # noqa: BLE001  # plugins raise anything; the run goes on
             return _surprise(error)
 
-    def _after_a_crash(self, started: CommandStarted, bound: Bound, change: Change | None) -> Result | None:
+    def _after_a_crash(self, call: PendingCall, seen: dict[str, str]) -> Result | None:
         """What is known of a command that had started when the program died; None: run it (again)."""
-        if bound.command.idempotent:
+        started, command = call.started, self.registry.get(call.call.name)
+        if started is None or (command and command.idempotent):
             return None
         if not started.path:
             return Result("unknown", UNKNOWN)
-        now = self.files.fingerprint(started.path)
+        try:
+            now = self.files.fingerprint(started.path)
+        except CommandError as error:
+            return Result("unknown", f"{UNKNOWN} {error}")
         if now == started.after:
+            seen[started.path] = now
             return Result("ok", f"{started.path} is written (the program stopped right after it).", wrote=started.path)
-        if now == started.before and change and change.after == started.after:
+        if now == started.before:
             return None
         return Result("unknown", f"{UNKNOWN} {started.path} is now neither as it was before nor as it was to be.")
 
@@ -173,15 +183,17 @@ class Executor:
             completion = bound.run(env)
         except CommandError as error:
             return self._finish(call, Result("failed", str(error)), seen)
+        except Exception as error:  # noqa: BLE001  # plugins raise anything; the run goes on
+            return self._finish(call, _surprise(error), seen)
         assert isinstance(completion, Completion)
         status = "reached" if completion.reached else "unreached"
-        self.journal.append(RunEnded(status=status, result=completion.result, files=completion.files))
+        self.journal.append(RunEnded(status=status, result=_whole(completion.result), files=completion.files))
 
     def _finish(self, call: PendingCall, result: Result, seen: dict[str, str], *, ends_batch: bool = False) -> None:
         """Record the observation; one that is longer than its share is clipped and kept whole beside."""
-        share = self._share(1)
-        text = memory.clip(result.text, share, self.count)
-        whole = self.journal.keep(result.text) if text != result.text else ""
+        said = _whole(result.text)
+        text = memory.clip(said, self._share(1), self.count)
+        whole = self.journal.keep(said) if text != said else ""
         if whole:
             text += f"\n[Clipped. The whole text: read_observation {call.id}]"
         self.journal.append(
@@ -191,7 +203,7 @@ class Executor:
                 text=text,
                 tokens=self.count(text) + memory.FRAMING_TOKENS,
                 artifact=whole,
-                detail=result.detail,
+                detail=_whole(result.detail),
                 seconds=result.seconds,
                 seen=seen,
                 wrote=result.wrote,
@@ -222,6 +234,15 @@ class Executor:
         raise CommandError(f"There is no observation {observation_id!r}. Their ids look like 3.1 and stand above each.")
 
 
+@dataclass(frozen=True)
+class _Read:
+    """A call that only reads, and what allows it."""
+
+    call: PendingCall
+    bound: Bound
+    allowed_by: str
+
+
 def _started(call: PendingCall, allowed_by: str, change: Change | None) -> CommandStarted:
     if change is None:
         return CommandStarted(call_id=call.id, call=call.call, allowed_by=allowed_by)
@@ -235,6 +256,11 @@ def _digest(call: PendingCall, change: Change | None) -> str:
     """Names the exact bytes that a person is shown and that then run."""
     shown = call.call.model_dump_json() + (f"{change.before}{change.after}" if change else "")
     return hashlib.sha256(shown.encode()).hexdigest()
+
+
+def _whole(text: str) -> str:
+    """Without halves of surrogate pairs, which no journal can hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _surprise(error: Exception) -> Result:

@@ -1,15 +1,20 @@
 """The run's inbox: one JSON file a message, from any face, taken once by the process that owns the run."""
 
 import contextlib
+import json
+import os
 import secrets
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from autoagent.journal import make_folder, replace_file
+
+LONGEST_MESSAGE = 8 << 20  # bytes
 
 
 def _new_id() -> str:
@@ -26,7 +31,7 @@ class InboxMessage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str = Field(default_factory=_new_id)
+    id: str = Field(default_factory=_new_id, pattern=r"^\w[\w.-]*$")  # also the name of its file
     kind: Literal["answer", "say", "keep_rule", "review", "stop"]
     by: str
     call_id: str = ""
@@ -40,17 +45,31 @@ class InboxMessage(BaseModel):
 def send(folder: Path, message: InboxMessage) -> None:
     """Put a message into the run's inbox, whole or not at all. Raises OSError."""
     make_folder(folder / "inbox")
-    replace_file(folder / "inbox" / f"{message.id}.json", message.model_dump_json().encode())
+    content = json.dumps(message.model_dump(), ensure_ascii=False).encode("utf-8", "replace")
+    replace_file(folder / "inbox" / f"{message.id}.json", content)
 
 
 def waiting(folder: Path) -> Iterator[InboxMessage]:
-    """Messages that nobody has taken, the oldest first; one that can't be read is set aside as `.bad`."""
-    with contextlib.suppress(FileNotFoundError):
-        for path in sorted((folder / "inbox").glob("*.json")):
-            try:
-                yield InboxMessage.model_validate_json(path.read_bytes())
-            except ValidationError:
+    """Messages that nobody has taken, the oldest first; what is none is set aside as `.bad`."""
+    for path in sorted((folder / "inbox").glob("[!.]*.json")):
+        try:
+            message = InboxMessage.model_validate_json(_content(path))
+            if message.id != path.stem:
+                raise ValueError("a message of another name")
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError):
                 path.rename(path.with_suffix(".bad"))
+        else:
+            yield message
+
+
+def _content(path: Path) -> bytes:
+    """Of an ordinary file: a link is not followed, a pipe not waited for. Raises OSError or ValueError."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise ValueError("not a file")
+        return file.read(LONGEST_MESSAGE)
 
 
 def remove(folder: Path, message: InboxMessage) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,8 +34,12 @@ def unseal(line: bytes, where: str) -> Event:
     body, mark, rest = line[:-_CRC_LENGTH], line[-_CRC_LENGTH:-10], line[-10:]
     if mark != _CRC or rest != b'%08x"}' % zlib.crc32(body):
         raise JournalCorrupt(f"{where}: the line is damaged (its checksum does not fit). Nothing was changed.")
-    data: dict[str, Any] = json.loads(body + b"}")
-    if data.get("type") not in TYPES or data.get("v", FORMAT) > FORMAT:
+    try:
+        data: dict[str, Any] = json.loads(body + b"}")
+    except (ValueError, RecursionError):
+        raise JournalCorrupt(f"{where}: the line is no JSON. Nothing was changed.") from None
+    version = data.get("v", FORMAT)
+    if data.get("type") not in TYPES or not isinstance(version, int) or version > FORMAT:
         raise JournalTooNew(f"{where}: written by a newer autoagent. Update autoagent to open this run.")
     try:
         return EVENT.validate_python(data, strict=False)
@@ -71,7 +76,7 @@ class Journal:
     def __init__(self, folder: Path):
         self.folder, self.path = folder, folder / "journal.jsonl"
         self.observers: list[Callable[[Event, State], None]] = []
-        self._broken = False
+        self._file, self._broken = -1, False
         try:
             make_folder(folder)
             self._lock = _lock(folder / "lock")
@@ -82,12 +87,10 @@ class Journal:
             self.state = state_of(folder)  # first, so that a journal that can't be read stays as it is
             self._drop_torn_tail()
             _sync_folder(folder)
-        except OSError as error:
-            os.close(self._lock)
-            raise JournalError(f"{self.path}: {error.strerror}") from error
-        except JournalError:
-            os.close(self._file)
-            os.close(self._lock)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, OSError):
+                raise JournalError(f"{self.path}: {error.strerror}") from error
             raise
 
     def append(self, event: Event) -> State:
@@ -96,20 +99,20 @@ class Journal:
         Raises JournalError where it is not on disk; the journal then takes nothing more.
         """
         if self._broken:
-            raise JournalError(f"{self.path}: an earlier write failed; nothing more is written")
+            raise JournalError(f"{self.path}: an earlier write did not end well; nothing more is written")
         event = event.model_copy(update={"seq": self.state.seq + 1})
         state = apply(self.state, event)
         line = seal(event)
+        self._broken = True  # until it is done: also where a signal ends it half-way
         try:
             if os.write(self._file, line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(self._file)
-        except OSError as error:
-            self._broken = True  # after a failed fsync nobody knows what is on disk
+        except OSError as error:  # after a failed fsync nobody knows what is on disk
             with contextlib.suppress(OSError):
-                self._drop_torn_tail(len(line))
+                self._drop_torn_tail()
             raise JournalError(f"{self.path}: {error.strerror}. Nothing was done after it.") from error
-        self.state = state
+        self.state, self._broken = state, False
         for observer in self.observers:
             observer(event, state)
         return state
@@ -128,8 +131,9 @@ class Journal:
         return name
 
     def close(self) -> None:
-        os.close(self._file)
-        os.close(self._lock)
+        for fd in (self._file, self._lock):
+            if fd >= 0:
+                os.close(fd)
 
     def __enter__(self) -> "Journal":
         return self
@@ -137,12 +141,15 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _drop_torn_tail(self, at_most: int = 1 << 62) -> None:
+    def _drop_torn_tail(self) -> None:
+        """Take back what follows the last newline, however long it is."""
         size = os.fstat(self._file).st_size
-        start = max(0, size - min(at_most, 1 << 24))
-        tail = os.pread(self._file, size - start, start)
-        end = start + tail.rfind(b"\n") + 1
-        if end < size and (end > start or start == 0):
+        start, end = size, 0
+        while start and not end:
+            stop, start = start, max(0, start - (1 << 20))
+            found = os.pread(self._file, stop - start, start).rfind(b"\n")
+            end = start + found + 1 if found >= 0 else 0
+        if end < size:
             os.ftruncate(self._file, end)
 
 
@@ -237,7 +244,7 @@ def replace_file(target: Path, content: bytes) -> None:
 def _lock(path: Path) -> int:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel frees it if we die; the file stays
+        _wait_for_lock(fd)
     except BlockingIOError:
         holder = os.pread(fd, 100, 0).decode(errors="replace").strip()
         os.close(fd)
@@ -246,9 +253,17 @@ def _lock(path: Path) -> int:
         os.close(fd)
         reason = f"{error.strerror}: this file system has no working locks"
         raise JournalError(f"{path}: {reason}. Set XDG_STATE_HOME to a local folder.") from None
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, f"pid {os.getpid()}".encode(), 0)
+    os.ftruncate(fd, os.pwrite(fd, f"pid {os.getpid()}".encode(), 0))
     return fd
+
+
+def _wait_for_lock(fd: int) -> None:
+    """A moment only: somebody may be looking whether the run is live, or be about to write its pid."""
+    for _ in range(4):
+        with contextlib.suppress(BlockingIOError):
+            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel frees it if we die; the file stays
+        time.sleep(0.02)
+    return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _sync_folder(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,14 +33,22 @@ def listed_models(host: str, port: int, path: str = "/v1/models", *, timeout_s: 
     try:
         connection.request("GET", path)
         response = connection.getresponse()
-        data: Any = json.loads(response.read(LONGEST_ANSWER)) if response.status == 200 else {}
+        data: Any = json.loads(_read(response, timeout_s)) if response.status == 200 else {}
         entries = cast(dict[str, Any], data).get("data") if isinstance(data, dict) else None
         found = [cast(dict[str, Any], entry).get("id") for entry in cast(list[Any], entries or [])]
         return [name for name in found if isinstance(name, str)]
-    except (OSError, http.client.HTTPException, ValueError, AttributeError, TypeError):
+    except (OSError, http.client.HTTPException, ValueError, AttributeError, TypeError, RecursionError):
         return []
     finally:
         connection.close()
+
+
+def _read(response: http.client.HTTPResponse, timeout_s: float) -> bytes:
+    """The body, as far as it comes in time: the socket's own limit starts again with each byte."""
+    content, until = b"", time.monotonic() + timeout_s
+    while (part := response.read1(1 << 16)) and len(content) < LONGEST_ANSWER and time.monotonic() < until:
+        content += part
+    return content
 
 
 def _ask(name: str, port: int) -> LocalServer | None:

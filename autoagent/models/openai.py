@@ -29,6 +29,7 @@ OPENAI = "https://api.openai.com/v1"
 CONNECT_S, READ_S = 10.0, 600.0  # a reasoning model may send nothing for minutes
 DETAIL_CHARS = 300
 LONGEST_ANSWER = 64 << 20  # bytes
+_ABSURD = 1 << 40  # tokens of one call
 _TOO_LONG = re.compile(
     r"context.{0,20}(length|window|size)|maximum context|too many tokens|prompt is too long|exceeds? the available",
     re.IGNORECASE,
@@ -98,6 +99,7 @@ class OpenAIModel:
 
     def _post(self, body: dict[str, Any], timeout_s: float | None) -> bytes | Exception:
         """The body of a good answer, or the exception that came instead; for a thread, so nothing is raised."""
+        client = None
         try:
             import httpx2
 
@@ -105,7 +107,7 @@ class OpenAIModel:
             read_s = READ_S if timeout_s is None else min(READ_S, timeout_s)
             headers = {"Content-Type": "application/json", "User-Agent": f"autoagent/{__version__}"}
             if self.api_key:
-                headers["Authorization"] = f"Bearer {self.api_key}"
+                headers["Authorization"] = f"Bearer {self.api_key.strip()}"
             with client.stream(
                 "POST",
                 f"{self.base_url.rstrip('/')}/chat/completions",
@@ -118,6 +120,15 @@ class OpenAIModel:
                 return content if response.status_code == 200 else _Refused(response, content)
         except Exception as error:  # noqa: BLE001  # given to the waiting thread, which explains it
             return error
+        finally:
+            if client and client is not self._client:
+                client.close()  # nobody waits for this call any more
+
+    def close(self) -> None:
+        """Close the connection that is kept for the next call."""
+        client, self._client = self._client, None
+        if client:
+            client.close()
 
     def _use_the_wait(self, step: str, _: Any) -> None:
         """Once the request is out there is time to load the token tables."""
@@ -148,21 +159,21 @@ class OpenAIModel:
 
     def _reply(self, content: bytes, messages: Sequence[Message]) -> Reply:
         """The first choice of a response. Raises ModelUnavailable where there is none."""
-        text = content.decode("utf-8", "surrogateescape")
+        text = content.decode("utf-8", "replace")
         try:
             data: Any = json.loads(text)
             choice = data["choices"][0]
-            message: dict[str, Any] = choice.get("message") or {}
+            said, finish_reason = _content(choice.get("message") or {}), str(choice.get("finish_reason") or "")
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             shown = " ".join(self._masked(text)[:80].split())
             raise ModelUnavailable(f"{self._host} answered, but with no chat completion: {shown!r}") from None
-        said = _content(message)
+        said = said.encode("utf-8", "replace").decode()  # JSON can spell half a surrogate pair; a journal can't
         usage = _usage(data.get("usage"))
         estimated = usage is None
         if usage is None:
             prompt = sum(self.count(m["content"]) + 4 for m in messages)
             usage = Usage(input_tokens=prompt, output_tokens=max(1, self.count(said)))
-        return Reply(said, usage, str(choice.get("finish_reason") or ""), estimated)
+        return Reply(said, usage, finish_reason, estimated)
 
     def _explain(self, error: Exception) -> ModelUnavailable | ContextTooLong:
         """What went wrong, in one line for a person, and whether trying again can help."""
@@ -197,10 +208,11 @@ class OpenAIModel:
                 "Set SSL_CERT_FILE=/path/ca.pem"
             )
         if "ConnectError" in causes or "ConnectTimeout" in causes:
-            return ModelUnavailable(f"nothing answers at {self.base_url} (HTTPS_PROXY?)", may_be_billed=False)
+            address = self.base_url.replace(urlsplit(self.base_url).netloc, self._host)  # a password may stand in it
+            return ModelUnavailable(f"nothing answers at {address} (HTTPS_PROXY?)", may_be_billed=False)
         if "Timeout" in causes:
             return ModelUnavailable(f"{self._host} sent nothing in time")
-        if isinstance(error, (TypeError, ValueError)):
+        if isinstance(error, (TypeError, ValueError)) or re.search(r"InvalidURL|UnsupportedProtocol", causes):
             return self._final(f"the request to {self._host} could not be made: {short}")
         return ModelUnavailable(f"the connection to {self._host} broke: {short}")
 
@@ -213,8 +225,8 @@ class OpenAIModel:
 
     def _masked(self, text: str) -> str:
         """Without the key, also where a server echoes it or a part of it."""
-        if self.api_key:
-            text = text.replace(self.api_key, "***")
+        if key := self.api_key.strip():
+            text = text.replace(key, "***")
         return re.sub(r"\bsk-[\w*.-]{4,}", "***", text)
 
 
@@ -235,7 +247,7 @@ def _usage(reported: Any) -> Usage | None:
         return None
     reported = cast(dict[str, Any], reported)
     asked, said = reported.get("prompt_tokens"), reported.get("completion_tokens")
-    if not isinstance(asked, int) or not isinstance(said, int) or asked <= 0 or said < 0:
+    if not isinstance(asked, int) or not isinstance(said, int) or not 0 < asked < _ABSURD or not 0 <= said < _ABSURD:
         return None
     return Usage(
         input_tokens=asked,
@@ -287,6 +299,7 @@ class _Refused(Exception):
         told = cast(dict[str, Any], error) if isinstance(error, dict) else {}
         self.code, self.param = str(told.get("code") or ""), str(told.get("param") or "")
         self.detail = str(told.get("message") or (error if isinstance(error, str) else "") or text)
+        self.detail = self.detail.encode("utf-8", "replace").decode()
         super().__init__(self.detail)
 
 
