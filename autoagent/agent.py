@@ -63,17 +63,23 @@ class Agent:
             self.listen()
             if self.state.status != "running":
                 break
-            if pending := self.state.pending:
-                self.review() if pending.review else self.executor.act(pending)
-            elif end := self.exhausted():
+            if end := self.exhausted():
                 self.record(end)
+            elif pending := self.state.pending:
+                self.review() if pending.review else self.executor.act(pending)
             else:
                 self.think()
         return self.state
 
     def exhausted(self) -> RunPaused | RunEnded | None:
-        """Why the run goes no further: a limit, a loop, a model that can't be understood."""
+        """Why the run goes no further: a limit, a loop, a model that can't be understood.
+
+        What the last thought asked for is still done, but not beyond the time limit.
+        """
         state = self.state
+        if state.pending:
+            too_late = state.limits.out_of_time(state.worked_s)
+            return RunPaused(status="limit", reason=too_late) if too_late else None
         if state.unreadable >= UNREADABLE_IN_A_ROW:
             problem = state.steps[-1].observations[-1].text
             return RunEnded(status="unreached", result=f"{state.unreadable} unreadable replies in a row: {problem}")
@@ -174,15 +180,16 @@ class Agent:
                 by="model" if by_model else "digest",
                 tokens_before=context.tokens,
                 tokens_after=context.tokens - dropped - self.state.summary_tokens + tokens,
-                kept=f"goal, plan, {len(self.state.steps) - upto} newest steps",
+                kept=f"goal, plan, newest steps: {len(self.state.steps) - upto}",
             )
         )
         return True
 
     def review(self) -> None:
         """A critic looks at the pending thought; its commands don't run, and the model thinks again."""
-        if end := self.exhausted():
-            return self.record(end)
+        state = self.state
+        if used_up := state.limits.exceeded(steps=0, usage=state.usage, worked_s=state.worked_s):
+            return self.record(RunPaused(status="limit", reason=used_up))
         if self.state.too_long:
             return self.record(RunPaused(status="limit", reason="the model refuses the review's context as too long"))
         pending = self.state.pending

@@ -50,6 +50,10 @@ class Limits(BaseModel):
             return f"token limit: {usage.tokens:,} of {self.tokens:,} tokens"
         if self.cost_usd is not None and usage.cost_usd >= self.cost_usd - _CENT_DUST:
             return f"cost limit: {dollars(usage.cost_usd)} of {dollars(self.cost_usd)}"
+        return self.out_of_time(worked_s)
+
+    def out_of_time(self, worked_s: float) -> str | None:
+        """Also checked between the commands of one thought."""
         if self.time_s is not None and worked_s >= self.time_s:
             return f"time limit: {worked_s:.0f} of {self.time_s:.0f} s of work"
         return None

@@ -50,6 +50,7 @@ def choose_model(settings: Settings) -> Chosen:
     if named == OFFLINE:
         return Chosen(OFFLINE, "")
     if base_url:
+        _check_address(base_url)
         return Chosen(named, base_url) if named else _first_listed(base_url, settings)
     if settings.api_key:
         return Chosen(named or DEFAULT_MODEL, OPENAI)
@@ -66,6 +67,16 @@ def choose_model(settings: Settings) -> Chosen:
             f"no key and no server for model {named!r}. Set OPENAI_API_KEY or --base-url, or use --model offline"
         )
     return Chosen(OFFLINE, "", "No model set up: OPENAI_API_KEY is not set; no local model server answers")
+
+
+def _check_address(base_url: str) -> None:
+    try:
+        parts = urlsplit(base_url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError(f"--base-url {base_url!r} is no address. It looks like http://localhost:11434/v1")
 
 
 def _first_listed(base_url: str, settings: Settings) -> Chosen:
@@ -198,6 +209,7 @@ def start_run(
 ) -> Journal:
     """Make the run's folder and journal its start. Raises JournalError where that can't be written."""
     registry = make_registry(setup, notify)
+    goals = [text.encode("utf-8", "replace").decode() for text in goals]  # an argument may hold any bytes
     goal = goals[0] if len(goals) == 1 else "\n".join(f"{i}. {text}" for i, text in enumerate(goals, 1))
     system = _system_prompt(registry, goal, name, role)
     journal = Journal(folder)
@@ -225,7 +237,9 @@ def changed_setup(state: State, found: Settings) -> tuple[Setup, Limits]:
     flags = {name: value for name, value in found.values.items() if found.origins[name] == "flag"}
     setup = state.setup
     if {"model", "base_url", "fast_model", "context_tokens", "reply_tokens"} & flags.keys():
-        kept = {"model": setup.model, "base_url": setup.base_url, "fast_model": setup.fast_model}
+        kept: dict[str, Any] = {"model": setup.model, "base_url": setup.base_url, "fast_model": setup.fast_model}
+        if "model" not in flags and "base_url" not in flags:
+            kept |= {"context_tokens": setup.context_tokens, "reply_tokens": setup.reply_tokens}
         if "model" in flags and "base_url" not in flags and OFFLINE in (setup.model, flags["model"]):
             kept.pop("base_url")  # the planner has no address; another model has its own
         values = {name: value for name, value in kept.items() if value} | flags
@@ -277,6 +291,8 @@ def resume_run(journal: Journal, setup: Setup, limits: Limits, notify: Notify) -
     Its prompt stays as it was unless its commands have changed.
     """
     state = journal.state
+    if state.status == "reached":
+        raise ConfigError(f"run {state.run_id} has reached its goal; there is nothing to go on with")
     system = artifact(journal.folder, state.system)
     registry = make_registry(setup, notify)
     changed = describe(registry.values()) not in system

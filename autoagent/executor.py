@@ -54,7 +54,7 @@ class Executor:
         call, seen = pending.calls[0], dict[str, str]()
         if known := self._after_a_crash(call, seen):
             return self._finish(call, known, seen, ends_batch=known.outcome == "unknown")
-        env = self._env(len(pending.calls), seen)
+        env = self._env(seen)
         try:
             bound = self.registry.bind(call.call)
             change = bound.run(env) if bound.command.returns_change else None
@@ -106,7 +106,7 @@ class Executor:
     def _read_side_by_side(self, reads: Sequence["_Read"]) -> None:
         """Run reading commands in threads; their observations keep the order of the thought."""
         seen = [dict[str, str]() for _ in reads]
-        envs = [self._env(len(reads), one) for one in seen]
+        envs = [self._env(one) for one in seen]
         for read in reads:
             self.journal.append(_started(read.call, read.allowed_by, None))
         with ThreadPoolExecutor(len(reads)) as pool:
@@ -192,7 +192,7 @@ class Executor:
     def _finish(self, call: PendingCall, result: Result, seen: dict[str, str], *, ends_batch: bool = False) -> None:
         """Record the observation; one that is longer than its share is clipped and kept whole beside."""
         said = _whole(result.text)
-        text = memory.clip(said, self._share(1), self.count)
+        text = memory.clip(said, self._share(), self.count)
         whole = self.journal.keep(said) if text != said else ""
         if whole:
             text += f"\n[Clipped. The whole text: read_observation {call.id}]"
@@ -211,17 +211,20 @@ class Executor:
             )
         )
 
-    def _share(self, calls: int) -> int:
-        return self.setup.context_tokens // memory.OBSERVED_SHARE // max(1, calls)
+    def _share(self) -> int:
+        """Tokens that one observation may take: those of one thought share."""
+        pending = self.journal.state.pending
+        calls = len(pending.calls) + len(pending.step.observations) if pending else 1
+        return self.setup.context_tokens // memory.OBSERVED_SHARE // calls
 
-    def _env(self, calls: int, seen: dict[str, str]) -> Env:
+    def _env(self, seen: dict[str, str]) -> Env:
         state = self.journal.state
         return Env(
             files=self.files,
             observation=self._observation,
             last_seen=state.seen.get,
             saw=seen.__setitem__,
-            share_tokens=self._share(calls) - memory.FRAMING_TOKENS,
+            share_tokens=self._share() - memory.FRAMING_TOKENS,
             count=self.count,
         )
 

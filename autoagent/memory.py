@@ -86,7 +86,8 @@ def volatile_tail(state: State, context_tokens: int) -> str:
     """The last message: plan with marks, what is left of each limit, warnings. Never part of the prefix."""
     limits, lines = state.limits, list[str]()
     if state.plan:
-        lines += ["Your plan so far:", *(f"[{mark}] {text}" for mark, text in map(plan_mark, state.plan))]
+        plan = "\n".join(f"[{mark}] {text}" for mark, text in map(plan_mark, state.plan))
+        lines += ["Your plan so far:", clip(plan, context_tokens // OBSERVED_SHARE, len)]  # in characters
     left = [f"step {state.step + 1}" + (f" of {limits.steps}" if limits.steps else "")]
     if limits.cost_usd is not None and state.usage.cost_usd:
         left.append(f"{dollars(state.usage.cost_usd)} of {dollars(limits.cost_usd)} spent")
@@ -142,16 +143,22 @@ def steps_to_compact(state: State, *, fixed_tokens: int, limit: int) -> int:
 
 
 def digest(state: State, upto: int, limit: int, count: Count) -> str:
-    """A summary without a model: plan, files made, failures, and where each observation can be read again."""
-    lines = [state.summary] if state.summary else []
+    """A summary without a model: the one before, files made, and what each command came to and where to read it again.
+
+    What does not fit is left out: first the oldest that went well, then the oldest failures and messages.
+    """
+    head = [clip(state.summary, limit // 2, count)] if state.summary else []
     if state.wrote:
-        lines.append(f"Files written so far: {', '.join(state.wrote)}.")
-    for step in state.steps[state.summarized : upto]:
-        for observation in step.observations:
-            lines.append(_digest_line(observation))
-    while len(lines) > 1 and count("\n".join(lines)) > limit:
-        del lines[: max(1, len(lines) // 8)]
-    return clip("\n".join(lines), limit, count)
+        head.append(clip(f"Files written so far: {', '.join(state.wrote)}.", limit // 4, count))
+    observations = [observation for step in state.steps[state.summarized : upto] for observation in step.observations]
+    lines = dict(enumerate(map(_digest_line, observations)))
+    rest = sorted(lines, key=lambda at: observations[at].call is None or observations[at].outcome != "ok")
+    while rest and count("\n".join([*head, *lines.values()])) > limit:
+        dropped = max(1, len(rest) // 8)
+        for at in rest[:dropped]:
+            del lines[at]
+        rest = rest[dropped:]
+    return clip("\n".join([*head, *lines.values()]), limit, count)
 
 
 def _digest_line(observation: Observation) -> str:

@@ -11,25 +11,14 @@ from autoagent.registry import Bound
 from autoagent.state import GRANTED, State
 
 _SECRETS = (
-    ".env",
-    ".env.*",
-    ".envrc",
-    "*.pem",
-    "*.key",
-    "id_rsa*",
-    "id_ed25519*",
-    "id_ecdsa*",
-    ".netrc",
-    ".pgpass",
-    ".npmrc",
-    ".pypirc",
-)
-_TEMPLATES = (".env.template", ".env.example", ".env.sample", ".env.dist", "*.pub")
+    ".env*", "*.pem", "*.key", "id_rsa*", "id_ed25519*", "id_ecdsa*", ".netrc", ".pgpass", ".npmrc", ".pypirc",
+)  # fmt: skip
+_TEMPLATES = (".env.template", ".env.example", ".env.sample", ".env.dist")
 _TRUSTED = (
-    ".git/hooks/*", ".git/config", ".gitmodules", ".github/workflows/*", ".gitlab-ci.yml", ".env*", ".envrc",
-    "autoagent.toml", "AGENTS.md", "CLAUDE.md", ".vscode/*", ".idea/*", ".ssh/*", ".npmrc", ".pypirc", "pip.conf",
-    ".bashrc", ".bash_profile", ".bash_login", ".profile", ".zshrc", ".zprofile", ".zshenv", ".config/fish/*",
-)  # fmt: skip  # programs run or obey these without being asked (CONTRACT, trusted files)
+    ".git/hooks/*", ".git/config", ".gitmodules", ".github/workflows/*", ".gitlab-ci.yml", ".env*", "autoagent.toml",
+    "agents.md", "claude.md", ".vscode/*", ".idea/*", ".ssh/*", ".npmrc", ".pypirc", "pip.conf", ".bash*", ".profile",
+    ".zsh*", ".zprofile", ".zlogin", ".zlogout", ".kshrc", ".xprofile", ".config/fish/*",
+)  # fmt: skip  # programs run or obey these without being asked (CONTRACT, trusted files); lower case
 
 
 @dataclass(frozen=True)
@@ -43,19 +32,18 @@ class Decision:
 
 def is_secret(path: str) -> bool:
     """Whether a workspace file usually holds keys or passwords."""
-    name = PurePosixPath(path).name.lower()
-    return (_matches(name, _SECRETS) and not _matches(name, _TEMPLATES)) or ".ssh" in PurePosixPath(path).parts
+    parts = PurePosixPath(path.lower()).parts
+    name = parts[-1] if parts else ""
+    if ".ssh" in parts:
+        return True
+    return _matches(name, _SECRETS) and name not in _TEMPLATES and not name.endswith(".pub")
 
 
 def is_trusted_file(path: str) -> bool:
     """Whether other programs obey a workspace file, in any folder, so that writing it is more than writing."""
-    path = path.lower()
-    tails = [path, *(path[i + 1 :] for i, letter in enumerate(path) if letter == "/")]
-    name = PurePosixPath(path).name
-    return any(_matches(tail, _LOWER_TRUSTED) for tail in tails) and not _matches(name, _TEMPLATES)
-
-
-_LOWER_TRUSTED = tuple(pattern.lower() for pattern in _TRUSTED)
+    parts = PurePosixPath(path.lower()).parts
+    tails = ["/".join(parts[at:]) for at in range(len(parts))]
+    return any(_matches(tail, _TRUSTED) for tail in tails if tail not in _TEMPLATES)
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
@@ -91,6 +79,8 @@ def decide(bound: Bound, state: State, *, approve: Approve, real_name: Callable[
 
 
 def _special(bound: Bound, paths: set[str]) -> str:
+    if bound.command.effect in ("asks", "ends"):
+        return ""  # it only names them
     if bound.command.effect == "reads":
         found = sorted(path for path in paths if is_secret(path))
         return f"{found[0]} may hold secrets." if found else ""
@@ -118,7 +108,7 @@ def covers(rule: str, bound: Bound, paths: set[str]) -> bool:
         return kind == bound.command.name
     if kind != "write" or bound.command.effect != "writes" or not paths:
         return False
-    if pattern.endswith("**"):
+    if pattern == "**" or pattern.endswith("/**"):
         return all(path.startswith(pattern[:-2]) for path in paths)
     return paths == {pattern}
 

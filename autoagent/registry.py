@@ -1,5 +1,6 @@
 """Commands: typed functions that the model may call."""
 
+import contextlib
 import difflib
 import inspect
 import json
@@ -20,10 +21,10 @@ P = ParamSpec("P")
 R = TypeVar("R", bound=str | Change | Completion)
 Effect = Literal["reads", "writes", "executes", "sends", "asks", "ends"]
 ENTRY_POINTS = "autoagent.commands"
-_UNSUPPORTED = {
-    "title", "default", "minLength", "maxLength", "pattern", "format", "uniqueItems", "examples", "discriminator",
-    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems", "maxItems",
-}  # fmt: skip  # checked when a call is bound; not every endpoint's strict schema knows them
+MAX_SHOWN = 100  # characters of a wrong name
+_SHAPES = {"type", "enum", "const", "anyOf", "$ref"}
+_KNOWN = _SHAPES | {"description", "properties", "required", "additionalProperties", "items", "prefixItems", "$defs"}
+# What else a schema says, such as minLength, is checked when a call is bound; not every endpoint knows it.
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Command(Generic[P, R]):
     effect: Effect
     args: TypeAdapter[dict[str, Any]]
     schema: dict[str, Any]
-    takes_env: bool
+    env_param: str  # "" where it takes none
     path_params: tuple[str, ...]
     returns_change: bool
     idempotent: bool
@@ -74,15 +75,18 @@ def command(
         returned = hints.pop("return", None)
         if returned not in (str, Change, Completion) or (returned is Completion) != (effect == "ends"):
             raise ConfigError(f"{func.__qualname__}: a command returns str or Change; one that ends a run, Completion")
-        args, paths, takes_env = _arguments(func, hints)
+        if returned is Change and effect != "writes":
+            raise ConfigError(f"{func.__qualname__}: a command that returns a Change has the effect 'writes'")
+        shape, paths, env_param = _arguments(func, hints)
+        args, schema = _adapter(func.__qualname__, shape)
         return Command(
             func=func,
             name=name or func.__name__,
             description=inspect.getdoc(func) or "",
             effect=effect,
             args=args,
-            schema=_json_schema(func.__qualname__, args),
-            takes_env=takes_env,
+            schema=schema,
+            env_param=env_param,
             path_params=paths,
             returns_change=returned is Change,
             idempotent=effect == "reads" if idempotent is None else idempotent,
@@ -91,16 +95,14 @@ def command(
     return wrap
 
 
-def _arguments(
-    func: Callable[..., Any], hints: dict[str, Any]
-) -> tuple[TypeAdapter[dict[str, Any]], tuple[str, ...], bool]:
+def _arguments(func: Callable[..., Any], hints: dict[str, Any]) -> tuple[Any, tuple[str, ...], str]:
     """A TypedDict of the parameters: unlike a model class it has no names of its own to collide with."""
     fields: dict[str, Any] = {}
     paths: list[str] = []
-    takes_env = False
+    env_param = ""
     for param in inspect.signature(func).parameters.values():
         if hints.get(param.name) is Env:
-            takes_env = True
+            env_param = param.name
             continue
         if param.name not in hints or param.kind in (param.VAR_KEYWORD, param.VAR_POSITIONAL, param.POSITIONAL_ONLY):
             raise ConfigError(f"{func.__qualname__}: parameter {param.name!r} needs a type and a name")
@@ -111,7 +113,7 @@ def _arguments(
         fields[param.name] = shown
     shape = cast(Any, TypedDict)(func.__name__, fields)
     shape.__pydantic_config__ = ConfigDict(extra="forbid", strict=True)
-    return TypeAdapter(shape), tuple(paths), takes_env
+    return shape, tuple(paths), env_param
 
 
 def _marks(hint: Any) -> Iterator[Any]:
@@ -120,13 +122,14 @@ def _marks(hint: Any) -> Iterator[Any]:
         yield from _marks(inner)
 
 
-def _json_schema(where: str, args: TypeAdapter[dict[str, Any]]) -> dict[str, Any]:
+def _adapter(where: str, shape: Any) -> tuple[TypeAdapter[dict[str, Any]], dict[str, Any]]:
     try:
+        args = TypeAdapter[dict[str, Any]](shape)
         schema = args.json_schema()
-        _strict(schema, where)
     except PydanticUserError as error:
         raise ConfigError(f"{where}: {error.message}") from None
-    return schema
+    _strict(schema, where)
+    return args, schema
 
 
 @dataclass(frozen=True)
@@ -137,8 +140,8 @@ class Bound:
     arguments: dict[str, Any]
 
     def run(self, env: Env) -> str | Change | Completion:
-        extra = (env,) if self.command.takes_env else ()
-        return self.command.func(*extra, **self.arguments)
+        extra = {self.command.env_param: env} if self.command.env_param else {}
+        return self.command.func(**extra, **self.arguments)
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -179,14 +182,18 @@ class Registry(Mapping[str, Command[..., Any]]):
         if call.name in self.disabled:
             raise UnknownCommand(f"The command {call.name!r} is disabled. Choose one of: {', '.join(self)}.")
         if cmd is None:
-            near = _near(call.name, self)
-            raise UnknownCommand(f"There is no command {call.name!r}{near}. Choose one of: {', '.join(self)}.")
+            wrong = call.name[:MAX_SHOWN]
+            raise UnknownCommand(
+                f"There is no command {wrong!r}{_near(wrong, self)}. Choose one of: {', '.join(self)}."
+            )
         required: list[str] = cmd.schema.get("required", [])
         given = {name: value for name, value in call.args.items() if value is not None or name in required}
         try:
-            return Bound(cmd, cmd.args.validate_json(json.dumps(given)))
+            return Bound(cmd, _validated(cmd, given))
         except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
+            problems = "; ".join(
+                f"{'.'.join(map(str, e['loc']))[:MAX_SHOWN]}: {e['msg']}" for e in error.errors(include_url=False)[:5]
+            )
             raise InvalidArguments(
                 f"The arguments of {call.name} don't fit: {problems}. It is {cmd.signature}."
             ) from None
@@ -219,6 +226,26 @@ class Registry(Mapping[str, Command[..., Any]]):
         return schema | ({"$defs": definitions} if definitions else {})
 
 
+def _validated(cmd: Command[..., Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments as Python values. Deeper down, too, null is taken for "left out" where it fits nothing else."""
+    try:
+        return cmd.args.validate_json(json.dumps(given), strict=True, extra="forbid")
+    except ValidationError:
+        inner = {name: _without_nulls(value) for name, value in given.items()}
+        if inner == given:
+            raise
+        with contextlib.suppress(ValidationError):
+            return cmd.args.validate_json(json.dumps(inner), strict=True, extra="forbid")
+        raise
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        items = cast(dict[str, Any], value).items()
+        return {name: _without_nulls(inner) for name, inner in items if inner is not None}
+    return [_without_nulls(item) for item in cast(list[Any], value)] if isinstance(value, list) else value
+
+
 def _closed(properties: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
@@ -228,19 +255,14 @@ def _closed(properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _strict(schema: Any, where: str) -> None:
+def _strict(schema: dict[str, Any], where: str) -> None:
     """Strip what strict schemas don't know, in place. Raises ConfigError for what they can't express."""
-    if isinstance(schema, list):
-        for item in cast(list[Any], schema):
-            _strict(item, where)
-    if not isinstance(schema, dict):
-        return
-    schema = cast(dict[str, Any], schema)
-    for key in _UNSUPPORTED & schema.keys():
-        if not isinstance(schema[key], dict):  # a property may have such a name
-            del schema[key]
     if "oneOf" in schema:
         schema["anyOf"] = schema.pop("oneOf")
+    for key in schema.keys() - ({"$ref", "$defs"} if "$ref" in schema else _KNOWN):  # nothing may stand beside $ref
+        del schema[key]
+    if not schema.keys() & _SHAPES:
+        raise ConfigError(f"{where}: a parameter of any type can't be asked for strictly; name its type")
     if schema.get("type") == "object":
         if "properties" not in schema and schema.get("additionalProperties") is not False:
             raise ConfigError(f"{where}: a mapping with free keys can't be asked for strictly; use a list of pairs")
@@ -248,30 +270,9 @@ def _strict(schema: Any, where: str) -> None:
         schema["additionalProperties"] = False
     if "prefixItems" in schema:
         raise ConfigError(f"{where}: a tuple can't be asked for strictly; use a list or a model")
-    for name, value in schema.items():
-        shapes = list(cast(dict[str, Any], value).values()) if name in ("properties", "$defs") else [value]
-        for shape in shapes:
-            if shape == {} or (
-                isinstance(shape, dict)
-                and name in ("properties", "items")
-                and _says_nothing(cast(dict[str, Any], shape))
-            ):
-                raise ConfigError(f"{where}: a parameter of any type can't be asked for strictly; name its type")
-            _strict(shape, where)
-
-
-def _says_nothing(shape: dict[str, Any]) -> bool:
-    return not shape.keys() & {
-        "type",
-        "anyOf",
-        "oneOf",
-        "allOf",
-        "$ref",
-        "enum",
-        "const",
-        "properties",
-        "additionalProperties",
-    }
+    inner = [*schema.get("properties", {}).values(), *schema.get("$defs", {}).values(), *schema.get("anyOf", [])]
+    for shape in [*inner, schema["items"]] if "items" in schema else inner:
+        _strict(shape, where)
 
 
 def _require_all(schema: Any) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from autoagent.errors import ConfigError
 from autoagent.places import config_folder
@@ -31,8 +31,8 @@ def _seconds(value: Any) -> Any:
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else value
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
         raise ValueError("must be a finite number")
     return value
 
@@ -42,8 +42,8 @@ def _names(value: Any) -> Any:
 
 
 Count = Annotated[int, Field(ge=0)]
-Amount = Annotated[float, BeforeValidator(_finite), Field(ge=0)]
-Seconds = Annotated[float, BeforeValidator(_seconds), BeforeValidator(_finite), Field(ge=0)]
+Amount = Annotated[float, AfterValidator(_finite), Field(ge=0)]
+Seconds = Annotated[float, BeforeValidator(_seconds), AfterValidator(_finite), Field(ge=0)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
@@ -61,7 +61,7 @@ _TYPES: dict[str, Any] = {
     "model": str,
     "base_url": str,
     "fast_model": str,
-    "temperature": Annotated[float, BeforeValidator(_finite), Field(ge=0, le=2)],
+    "temperature": Annotated[float, AfterValidator(_finite), Field(ge=0, le=2)],
     "context_tokens": Annotated[int, Field(ge=1)],
     "reply_tokens": Annotated[int, Field(ge=1)],
     "approve": Literal["every", "acts", "never"],
@@ -147,7 +147,12 @@ def _checked(name: str, raw: Any, origin: str) -> Any:
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         where = ".".join(map(str, (name, *problem["loc"])))
-        raise ConfigError(f"{origin}: {where} = {raw!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}") from None
+        raise ConfigError(f"{origin}: {where} = {raw!r}: {_words(problem['msg'])}") from None
+
+
+def _words(problem: str) -> str:
+    problem = problem.removeprefix("Value error, ").removeprefix("Input ")
+    return problem[:1].lower() + problem[1:]
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ def repetitions(state: State, call: CommandCall) -> int:
         for observation in reversed(step.observations):
             if observation.call != call or observation.outcome == "skipped":
                 continue
-            if observation.text.startswith(REPEATED):
+            if observation.outcome == "refused" and observation.text.startswith(REPEATED):
                 count += 1
             elif text is None or observation.text == text:
                 text, count = observation.text, count + 1

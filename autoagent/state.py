@@ -29,6 +29,9 @@ from autoagent.events import (
 )
 from autoagent.thoughts import CommandCall, Thought
 
+GRANTED = "granted before"  # who allowed what a "y N" covers
+MOST_CALIBRATION = 4.0  # no tokenizer needs more; an endpoint that says so miscounts
+
 Status = Literal[
     "new", "running", "reached", "unreached", "stalled", "limit", "waiting", "paused", "unavailable", "error"
 ]
@@ -245,7 +248,8 @@ def _apply_reply(state: State, event: ModelReplied) -> State:
     if event.purpose == "summary":
         return state
     if called and called.estimated_tokens and not event.usage_estimated:
-        state = replace(state, calibration=event.usage.input_tokens / called.estimated_tokens)
+        ratio = event.usage.input_tokens / called.estimated_tokens
+        state = replace(state, calibration=min(MOST_CALIBRATION, ratio))
     state = replace(state, last_step=event.usage)
     number = state.step + 1
     if event.thought is None:
@@ -301,7 +305,7 @@ def _apply_to_pending(
             call = replace(call, asked=event.digest, allowed=None, approved="")
         case ApprovalGiven():
             edited = call.call if event.args is None else call.call.model_copy(update={"args": event.args})
-            state = replace(state, granted=max(event.more, state.granted))
+            state = replace(state, granted=max(event.more if event.allowed else 0, state.granted))
             call = replace(
                 call, call=edited, allowed=event.allowed, approved=event.digest, by=event.by, reason=event.reason
             )
@@ -312,9 +316,6 @@ def _apply_to_pending(
             return _apply_finish(state, pending, at, event)
     calls = (*pending.calls[:at], call, *pending.calls[at + 1 :])
     return replace(state, pending=replace(pending, calls=calls))
-
-
-GRANTED = "granted before"
 
 
 def _apply_finish(state: State, pending: Pending, at: int, event: CommandFinished) -> State:

@@ -7,6 +7,8 @@ import json
 import math
 import re
 import tokenize
+import warnings
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NoReturn, cast
@@ -19,6 +21,8 @@ MAX_REPLY_CHARS = 2_000_000
 MAX_DEPTH = 100  # brackets; far below what Python's parsers can take
 MAX_INTEGER_DIGITS = 100
 MAX_COMMANDS = 20
+MAX_OBJECTS = 20  # equal ones that are written differently
+MAX_PYTHON_CHARS = 100_000  # Python's tokenizer is slow
 SHAPE = 'Answer with one JSON object: {"thoughts": {…}, "commands": [{"name": …, "args": {…}}]}.'
 
 
@@ -88,9 +92,12 @@ def _after_thinking(text: str) -> str:
     if text.startswith(("{", "[", '"', "```")):
         return text
     thinking, tag, rest = text.partition("</think>")
-    if not tag and thinking.startswith("<think>"):
-        raise ThoughtError(f"The reply ended inside <think>. {SHAPE}")
-    return rest.strip() if tag else text
+    if text.startswith("<think>"):
+        if not tag:
+            raise ThoughtError(f"The reply ended inside <think>. {SHAPE}")
+        return rest.strip()
+    quoted = tag and any(start < len(thinking) < end for start, end in _object_spans(text))
+    return rest.strip() if tag and not quoted else text  # a string of the reply may hold the tag
 
 
 def _only_object(text: str, *, decoded: bool = False) -> dict[str, Any]:
@@ -98,27 +105,19 @@ def _only_object(text: str, *, decoded: bool = False) -> dict[str, Any]:
     if text.startswith('"') and text.endswith('"') and not decoded:
         with contextlib.suppress(json.JSONDecodeError):
             return _only_object(str(json.loads(text, strict=False)).strip(), decoded=True)
-    found: list[dict[str, Any]] = []
     spans = list(_object_spans(text))
-    for start, end in spans:
-        span = text[start:end]
-        try:
-            data = _loads(span)
-        except ThoughtError:
-            if len(spans) > 1 and not re.search(r'["\':]', span):
-                continue  # {x} in prose
-            raise
-        if data not in found:
-            found.append(cast(dict[str, Any], data))
-    if not found:
+    objects = list(dict.fromkeys(text[start:end] for start, end in spans))
+    if len(objects) > 1:
+        objects = [span for span in objects if re.search(r'["\':]', span)]  # not {x} in prose
+    if not objects:
         raise ThoughtError(f"The reply holds no JSON object. {SHAPE}")
     if text[: spans[0][0]].rstrip().endswith("[") and text[spans[-1][1] :].lstrip().startswith("]"):
         raise ThoughtError(f"The reply is a list. {SHAPE}")
-    if len(found) > 1:
-        raise ThoughtError(
-            f"The reply holds {len(found)} different JSON objects; it is not clear which to run. {SHAPE}"
-        )
-    return found[0]
+    # compared as JSON: for Python, 1 and true are equal
+    found = {json.dumps(data, sort_keys=True): data for data in map(_loads, objects[:MAX_OBJECTS])}
+    if len(found) > 1 or len(objects) > MAX_OBJECTS:
+        raise ThoughtError(f"The reply holds different JSON objects; it is not clear which to run. {SHAPE}")
+    return found.popitem()[1]
 
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|\'(?:[^\'\\]|\\.)*\'?|//[^\n]*|/\*.*?(?:\*/|$)|[{}\[\]]', re.DOTALL)
@@ -184,9 +183,8 @@ def _strict_json(text: str) -> Any:
 def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        _refuse(f"the key {twice!r} stands twice in one object")
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        _refuse(f"the key {twice[:100]!r} stands twice in one object")
     return data
 
 
@@ -212,34 +210,37 @@ def _without_comments_and_trailing_commas(text: str) -> str:
         return " " if token[0].startswith("/") else token[0]
 
     text = _TOKEN.sub(blank, text)
-    return re.sub(
-        r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])', lambda found: found[1] or "", text
-    )  # a string is kept, a comma before a closing bracket is not
+    # a string is kept, and a comma behind nothing; one before a closing bracket is not
+    return re.sub(r'("(?:[^"\\]|\\.)*"|[{\[]\s*,)|,(?=\s*[}\]])', lambda found: found[1] or "", text)
 
 
 def _is_python_literal(text: str) -> bool:
-    """Single-quoted strings or None/True/False, and no two strings side by side (Python would join them)."""
+    """Strings in single quotes or None/True/False; no other name, no prefix, no two strings that Python would join."""
     outside = re.sub(r'"(?:[^"\\]|\\.)*"', '""', text)
-    if not re.search(r"'|\b(None|True|False)\b", outside):
+    if len(text) > MAX_PYTHON_CHARS or not re.search(r"'|\b(None|True|False)\b", outside):
         return False
     try:
-        kinds = [
-            token.type
+        tokens = [
+            token.string if token.type in (tokenize.NAME, tokenize.STRING) else ""
             for token in tokenize.generate_tokens(io.StringIO(text).readline)
-            if token.type not in (tokenize.NL, tokenize.NEWLINE)
+            if token.type not in (tokenize.NL, tokenize.NEWLINE, tokenize.COMMENT)
         ]
     except (tokenize.TokenError, SyntaxError):
         return False
-    return all(pair != (tokenize.STRING, tokenize.STRING) for pair in pairwise(kinds))
+    plain = all(token in ("", "None", "True", "False") or token[0] in "'\"" for token in tokens)
+    return plain and not any(one and two for one, two in pairwise(tokens))
 
 
 def _python_literal(text: str) -> Any:
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        with warnings.catch_warnings(action="error"):  # an unknown escape, such as \\d, is not for us to read
+            tree = ast.parse(text.strip(), mode="eval")
         for node in ast.walk(tree):
             if isinstance(node, ast.Dict):
-                keys = [key.value for key in node.keys if isinstance(key, ast.Constant)]
-                _object_of([(str(key), None) for key in keys])
+                keys = [key.value for key in node.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
+                if len(keys) < len(node.keys):
+                    _refuse("a key is not a string")
+                _object_of([(key, None) for key in keys])
         value = ast.literal_eval(tree)
         return _strict_json(json.dumps(value))  # a tuple becomes a list; sets and bytes are no JSON
     except (ValueError, SyntaxError, TypeError) as error:
@@ -283,18 +284,26 @@ def _plan(value: Any) -> tuple[str, ...]:
 
 def _calls(data: dict[str, Any]) -> list[Any]:
     """The requested calls: `commands`, AutoGPT's `command`, or a tool call."""
-    present = [key for key in ("commands", "command", "tool_calls", "function_call") if data.get(key) is not None]
-    if len(present) > 1:
-        raise ThoughtError(f"The reply has both {present[0]!r} and {present[1]!r}. Use 'commands' only.")
-    if not present and "name" in data and ("args" in data or "arguments" in data):
-        return [data]
-    asked: Any = data[present[0]] if present else []
+    asked = _one_of(data, "commands", "command", "tool_calls", "function_call")
+    if asked is None:
+        asked = [data] if "name" in data and ("args" in data or "arguments" in data) else []
     calls = cast(list[Any], asked) if isinstance(asked, list) else [asked]
     if not calls:
         raise ThoughtError("The reply names no command. Each reply needs at least one; task_complete ends the run.")
     if len(calls) > MAX_COMMANDS:
         raise ThoughtError(f"The reply has {len(calls)} commands; {MAX_COMMANDS} are allowed at once.")
     return calls
+
+
+def _one_of(data: dict[str, Any], *keys: str) -> Any:
+    """The value of the one key that models write for the first of `keys`, or None."""
+    present = [key for key in keys if data.get(key) is not None]
+    if len(present) > 1:
+        raise ThoughtError(f"The reply has both {present[0]!r} and {present[1]!r}. Use {keys[0]!r} only.")
+    return data[present[0]] if present else None
+
+
+_BESIDE_ARGS = {"name", "args", "arguments", "parameters", "id", "type", "index", "function"}
 
 
 def _call(item: Any) -> CommandCall:
@@ -304,9 +313,12 @@ def _call(item: Any) -> CommandCall:
     if not isinstance(name, str):
         raise ThoughtError(f'A command must look like {{"name": "…", "args": {{…}}}}, not {_kind(item)}.')
     item = cast(dict[str, Any], item)
-    args: Any = item["args"] if "args" in item else item.get("arguments", item.get("parameters"))
+    args = _one_of(item, "args", "arguments", "parameters")
     if isinstance(args, str):
-        args = _loads(args.strip() or "{}")
+        args = args.strip() or "{}"
+        args = _loads(args) if list(_object_spans(args)) == [(0, len(args))] else args
+    if args is None and (beside := item.keys() - _BESIDE_ARGS):
+        raise ThoughtError(f'{min(beside)[:100]!r} of {name!r} must stand in its "args": {{…}}.')
     if args is None:
         args = {}
     if not isinstance(args, dict):

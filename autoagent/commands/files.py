@@ -2,8 +2,10 @@
 
 import difflib
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
+from itertools import takewhile
 
 from autoagent.env import ABSENT, Change, Env, Files, WorkspacePath, fingerprint
 from autoagent.errors import CommandError, SandboxError
@@ -14,9 +16,11 @@ from autoagent.registry import command
 LINES = 200  # shown unless told
 LISTED = 1_000
 MATCHES = 200
-LINE_CHARS = 2_000  # of one line that are shown; the rest is read with offset and limit on a longer one
+LINE_CHARS = 2_000  # of one line that are shown
 SEARCHED_BYTES = 8 << 20  # larger files are passed over, and said
 DIFF_LINES = 400
+COMPARED = 10_000_000  # pairs of lines: under a second
+SHOWN_APART = 150  # lines of each side where they are not compared
 
 
 @command("reads")
@@ -65,12 +69,13 @@ def edit_file(env: Env, path: WorkspacePath, old: str, new: str) -> Change:
     _unchanged(env, path, before)
     if not old:
         raise CommandError("`old` is empty. Copy the text to be replaced from the file.")
-    found = text.text.count(old)
-    if found != 1:
-        hint = "Read the file again and copy it exactly." if not found else "Take more lines around it."
-        raise CommandError(f"`old` stands {found} times in {path!r}; it must stand once. {hint}")
+    at = text.text.find(old)
+    if at < 0:
+        raise CommandError(f"`old` does not stand in {path!r}. Read the file again and copy it exactly.")
+    if text.text.find(old, at + 1) >= 0:
+        raise CommandError(f"`old` stands more than once in {path!r}. Take more lines around it.")
     whole = text.text.replace(old, new)
-    line = text.text[: text.text.index(old)].count("\n") + 1
+    line = text.text.count("\n", 0, at) + 1
     summary = f"{path}: replaced at line {line}; now {_amount(_line_count(whole), 'line')}."
     return Change(env.files.real_name(path), before, encode(whole, text), summary, _diff(path, text.text, whole))
 
@@ -103,19 +108,23 @@ def list_files(env: Env, path: WorkspacePath = ".", pattern: str = "*") -> str:
 
 @command("reads")
 def search_files(env: Env, query: str, path: WorkspacePath = ".", regex: bool = False) -> str:
-    """Find the lines that hold `query` in a text file, or in all below a folder. Upper and lower case are the same."""
+    """Find the lines that hold `query` in a text file, or in all below a folder. Upper and lower case are the same.
+
+    A regular expression sees the first 2,000 characters of each line.
+    """
     try:
         wanted = re.compile(query if regex else re.escape(query), re.IGNORECASE)
     except re.error as error:
         raise CommandError(f"The regular expression {query!r} is not valid: {error}.") from None
+    looked_at = LINE_CHARS if regex else sys.maxsize  # an expression may take long on a long line
     found: list[str] = []
     total, hits, passed_over = 0, 0, list[str]()
     for name in _text_files(env.files, path, passed_over):
         lines = _lines_of(env.files, name, passed_over)
-        matches = [(n, line) for n, line in lines if wanted.search(line[:LINE_CHARS])]
+        matches = [(n, line, at.start()) for n, line in lines if (at := wanted.search(line, 0, looked_at))]
         hits += bool(matches)
         total += len(matches)
-        found += [f"{name}:{n}\t{line[:300]}" for n, line in matches[: max(0, MATCHES - len(found))]]
+        found += [f"{name}:{n}\t{_around(line, at)}" for n, line, at in matches[: max(0, MATCHES - len(found))]]
     head = f"{_amount(total, 'match', 'matches')} in {_amount(hits, 'file')}"
     if total > len(found):
         found.append(f"… and {total - len(found):,} more; search a smaller folder or a rarer word")
@@ -124,10 +133,18 @@ def search_files(env: Env, query: str, path: WorkspacePath = ".", regex: bool = 
     return "\n".join([head, *found])
 
 
+def _around(line: str, at: int) -> str:
+    """The part of a line that is shown for a match at `at`."""
+    start = at - 100 if at > 200 else 0
+    return f"{'…' if start else ''}{line[start : start + 300]}{'…' if len(line) > start + 300 else ''}"
+
+
 def _page(name: str, text: str, offset: int, limit: int, env: Env, note: str) -> str:
     """Lines from `offset`, as many as fit into the share, each behind its number and a tab."""
     if offset < 1 or limit < 1:
         raise CommandError("offset and limit count lines from 1.")
+    if not text:
+        return f"{name} is empty{note}."
     lines = text.split("\n")
     if lines[-1] == "" and len(lines) > 1:
         lines.pop()
@@ -179,9 +196,35 @@ def _unchanged(env: Env, path: str, now: str) -> None:
 
 
 def _diff(path: str, old: str, new: str) -> str:
-    lines = list(difflib.unified_diff(old.splitlines(), new.splitlines(), path, path, lineterm="", n=2))
+    lines = list(_hunks(path, _lines(old), _lines(new)))
     cut = len(lines) - DIFF_LINES
     return "\n".join([*lines[:DIFF_LINES], *([f"… {cut:,} more lines of difference"] if cut > 0 else [])])
+
+
+def _lines(text: str) -> list[str]:
+    """Lines for a difference; a last one that no line break ends says so, for that may be all that changes."""
+    *lines, rest = text.split("\n")
+    return [*lines, f"{rest}\n\\ No newline at end of file"] if rest else lines
+
+
+def _hunks(path: str, old: list[str], new: list[str]) -> Iterator[str]:
+    """A unified difference; where comparing would take long, what was there and what is to be, each cut."""
+    before = _equal(zip(old, new, strict=False))
+    after = _equal(zip(reversed(old[before:]), reversed(new[before:]), strict=False))
+    removed, added = old[before : len(old) - after], new[before : len(new) - after]
+    if len(removed) * len(added) <= COMPARED:
+        yield from difflib.unified_diff(old, new, path, path, lineterm="", n=2)
+        return
+    yield from (f"--- {path}", f"+++ {path}", f"@@ -{before + 1},{len(removed)} +{before + 1},{len(added)} @@")
+    for mark, lines in (("-", removed), ("+", added)):
+        yield from (mark + line for line in lines[:SHOWN_APART])
+        if len(lines) > SHOWN_APART:
+            yield f"{mark}… {len(lines) - SHOWN_APART:,} more lines"
+
+
+def _equal(pairs: Iterable[tuple[str, str]]) -> int:
+    """How many pairs are equal before the first that is not."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _text_files(files: Files, path: str, passed_over: list[str]) -> Iterator[str]:
@@ -189,7 +232,8 @@ def _text_files(files: Files, path: str, passed_over: list[str]) -> Iterator[str
     try:
         entries = list(files.entries(path, recursive=True))
     except SandboxError:
-        files.fingerprint(path)  # a file, or an error that says what is wrong
+        if files.fingerprint(path) == ABSENT:
+            raise
         yield path
         return
     for entry in entries:

@@ -1,0 +1,211 @@
+"""Who may do what: what other programs obey or what holds secrets needs a person, in every spelling of its path."""
+
+from pathlib import Path
+
+import pytest
+
+from autoagent.commands import COMMANDS
+from autoagent.errors import CommandError
+from autoagent.events import Approve
+from autoagent.policy import covers, decide, is_secret, is_trusted_file, rule_words, scopes
+from autoagent.registry import Bound, Registry, command
+from autoagent.sandbox.workspace import Workspace
+from autoagent.state import State
+from autoagent.thoughts import CommandCall
+
+TRUSTED = [
+    ".git/hooks/pre-commit", ".git/config", ".gitmodules", ".github/workflows/ci.yml", ".gitlab-ci.yml", ".env",
+    ".env.local", ".env-prod", ".envrc", "autoagent.toml", "AGENTS.md", "CLAUDE.md", ".vscode/tasks.json",
+    ".vscode/a/b.json", ".idea/workspace.xml", ".bashrc", ".bash_profile", ".bash_aliases", ".profile", ".zshrc",
+    ".zshenv", ".zprofile", ".zlogin", ".config/fish/config.fish", ".ssh/authorized_keys", ".ssh/id.pub", ".npmrc",
+    ".pypirc", "pip.conf",
+]  # fmt: skip
+SECRET = [
+    ".env", ".env.local", ".env-prod", ".envrc", "server.pem", "server.key", "id_rsa", "id_ed25519", ".netrc",
+    ".pgpass", ".npmrc", ".pypirc", ".ssh/config", ".ssh/known_hosts",
+]  # fmt: skip
+ORDINARY = [
+    ".env.template", ".env.example", ".env.sample", ".env.dist", "sub/.env.example", "environment.md", "env", "a.env",
+    "git/config", "config", "hooks/pre-commit", "workflows/ci.yml", "AGENTS.md.txt", "my-autoagent.toml", "notes.md",
+    ".gitignore", ".git-hooks.md", "pip.conf.md", "profile",
+]  # fmt: skip
+
+
+@pytest.fixture
+def ws(tmp_path: Path) -> Path:
+    for folder in ("a", "ab", "sub/.git/hooks", ".git/hooks", ".github/workflows"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "link.md").symlink_to(".env")
+    (tmp_path / "b-link").symlink_to("ab")
+    return tmp_path
+
+
+def bound(name: str, **args: object) -> Bound:
+    return Registry([*COMMANDS, send]).bind(CommandCall.model_validate({"name": name, "args": args}))
+
+
+@command("sends")
+def send(text: str) -> str:
+    """Send a text somewhere."""
+    return text
+
+
+def action(ws: Path, call: Bound, approve: Approve = "acts", state: State = State()) -> str:
+    with Workspace(ws) as files:
+        return decide(call, state, approve=approve, real_name=files.real_name).action
+
+
+def spellings(path: str) -> list[str]:
+    return [path, path.upper(), f"sub/{path}", f"sub/deeper/{path}", f"./{path}", f"a/../{path}", f"a//..///{path}"]
+
+
+@pytest.mark.parametrize("path", TRUSTED)
+def test_files_that_programs_obey_are_known_in_every_spelling(path: str) -> None:
+    assert [name for name in spellings(path) if not is_trusted_file(name)] == []
+
+
+@pytest.mark.parametrize("path", SECRET)
+def test_files_with_secrets_are_known_in_every_spelling(path: str) -> None:
+    assert [name for name in spellings(path) if not is_secret(name)] == []
+
+
+@pytest.mark.parametrize("path", ORDINARY)
+def test_templates_and_the_like_are_ordinary(path: str) -> None:
+    assert not is_trusted_file(path)
+    assert not is_secret(path)
+
+
+def test_a_public_key_is_no_secret() -> None:
+    assert not is_secret("keys/id_rsa.pub")
+
+
+WRITES = [
+    ".env", "./.env", "a/../.env", "sub/.env", ".ENV", ".git/hooks/pre-commit", ".git/hooks/../config", "link.md",
+    "sub/.git/hooks/x", ".github/workflows/new.yml", "AGENTS.md", "agents.md",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", WRITES)
+def test_writing_what_programs_obey_asks_whatever_was_allowed(ws: Path, path: str) -> None:
+    state = State(rules=("write:**", f"write:{path}", "write_file"), granted=9)
+    write = bound("write_file", path=path, text="x")
+    assert action(ws, write, "acts", state) == "ask"
+    assert action(ws, write, "every", state) == "ask"
+
+
+@pytest.mark.parametrize("path", WRITES)
+def test_continuous_mode_refuses_it_and_tells_the_model(ws: Path, path: str) -> None:
+    with Workspace(ws) as files:
+        write = bound("write_file", path=path, text="x")
+        decision = decide(write, State(granted=9), approve="never", real_name=files.real_name)
+    assert (decision.action, decision.by) == ("deny", "trusted files")
+    assert "Only a person can allow it" in decision.reason
+
+
+@pytest.mark.parametrize("path", [".env", "link.md", "sub/.ssh/config", "a/../.npmrc", "server.key"])
+@pytest.mark.parametrize("name", ["read_file", "search_files"])
+def test_reading_a_secret_asks_and_continuous_mode_refuses(ws: Path, path: str, name: str) -> None:
+    read = bound(name, path=path, **({"query": "x"} if name == "search_files" else {}))
+    assert action(ws, read, "acts", State(granted=9, rules=(name,))) == "ask"
+    assert action(ws, read, "never") == "deny"
+
+
+@pytest.mark.parametrize("path", ["AGENTS.md", ".git/config", ".env.template", "a/x.md"])
+def test_reading_what_is_no_secret_is_free(ws: Path, path: str) -> None:
+    assert action(ws, bound("read_file", path=path)) == "allow"
+
+
+@pytest.mark.parametrize(
+    ("approve", "read", "write", "sending", "question", "end"),
+    [
+        ("every", "ask", "ask", "ask", "ask", "allow"),
+        ("acts", "allow", "ask", "ask", "ask", "allow"),
+        ("never", "allow", "allow", "allow", "deny", "allow"),
+    ],
+)
+def test_each_mode_asks_for_what_it_says(
+    ws: Path, approve: Approve, read: str, write: str, sending: str, question: str, end: str
+) -> None:
+    assert action(ws, bound("read_file", path="a/x"), approve) == read
+    assert action(ws, bound("write_file", path="a/x", text=""), approve) == write
+    assert action(ws, bound("send", text=""), approve) == sending
+    assert action(ws, bound("ask_person", question="?"), approve) == question
+    assert action(ws, bound("give_up", reason="x"), approve) == end
+
+
+@pytest.mark.parametrize("approve", ["every", "acts", "never"])
+def test_naming_a_trusted_file_in_the_result_needs_nobody(ws: Path, approve: Approve) -> None:
+    assert action(ws, bound("task_complete", result="x", files=[".github/workflows/ci.yml"]), approve) == "allow"
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x"])
+def test_a_path_out_of_the_workspace_is_refused_before_anybody_is_asked(ws: Path, path: str) -> None:
+    with pytest.raises(CommandError, match="outside the workspace"):
+        action(ws, bound("write_file", path=path, text=""))
+
+
+def test_commands_granted_beforehand_run_as_long_as_any_are_left(ws: Path) -> None:
+    write = bound("write_file", path="a/x", text="")
+    assert [action(ws, write, "acts", State(granted=left)) for left in (2, 1, 0)] == ["allow", "allow", "ask"]
+
+
+# -- rules ----------------------------------------------------------------------------------------------------------
+
+
+def allowed(ws: Path, rule: str, path: str) -> bool:
+    return action(ws, bound("write_file", path=path, text=""), "acts", State(rules=(rule,))) == "allow"
+
+
+@pytest.mark.parametrize("path", ["a/x", "a/b/c/x", "./a/x", "a//x", "a/./x"])
+def test_a_rule_for_a_folder_covers_what_is_in_it(ws: Path, path: str) -> None:
+    assert allowed(ws, "write:a/**", path)
+
+
+@pytest.mark.parametrize("path", ["ab/x", "a/../b", "a/../ab/x", "x", "A/x", "sub/a/x", "a", "b-link/x", "a/../a/../x"])
+def test_a_rule_for_a_folder_covers_nothing_else(ws: Path, path: str) -> None:
+    assert not allowed(ws, "write:a/**", path)
+
+
+def test_a_link_out_of_the_folder_is_not_covered_by_its_rule(ws: Path) -> None:
+    (ws / "a/out").symlink_to("../ab")
+    assert not allowed(ws, "write:a/**", "a/out/x")
+
+
+def test_a_rule_for_a_file_covers_that_file_only(ws: Path) -> None:
+    assert allowed(ws, "write:a/x", "a/x")
+    assert not allowed(ws, "write:a/x", "a/xy")
+    assert not allowed(ws, "write:a/x**", "a/xy")
+
+
+def test_a_rule_for_writing_covers_neither_sending_nor_other_commands(ws: Path) -> None:
+    state = State(rules=("write:**", "write_file"))
+    assert action(ws, bound("send", text=""), "acts", state) == "ask"
+    assert action(ws, bound("append_file", path="a/x", text=""), "acts", State(rules=("write_file",))) == "ask"
+
+
+def test_the_rules_offered_are_narrow_first_and_each_covers_the_call(ws: Path) -> None:
+    with Workspace(ws) as files:
+        write = bound("write_file", path="a/x", text="")
+        offered = scopes(write, files.real_name)
+        assert offered == ("write:a/x", "write:a/**", "write:**")
+        assert all(covers(rule, write, {"a/x"}) for rule in offered)
+        assert scopes(bound("write_file", path="x", text=""), files.real_name) == ("write:x", "write:**")
+        assert scopes(bound("send", text=""), files.real_name) == ("send",)
+
+
+def test_the_rules_offered_for_a_link_are_those_of_the_file(ws: Path) -> None:
+    with Workspace(ws) as files:
+        assert scopes(bound("write_file", path="b-link/x", text=""), files.real_name)[0] == "write:ab/x"
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("write:**", "any write in the workspace"),
+        ("write:a/**", "writes in a/"),
+        ("write:a/x", "writes to a/x"),
+        ("send", "every send"),
+    ],
+)
+def test_a_rule_has_words_for_a_person(rule: str, words: str) -> None:
+    assert rule_words(rule) == words
