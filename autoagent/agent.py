@@ -100,7 +100,7 @@ class Agent:
             thought = parse_thought(reply.text, cut=reply.finish_reason == "length")
             self.registry.check(thought)
         except ThoughtError as error:
-            thought, problem = None, str(error)
+            thought, problem = None, memory.clip(str(error), self.setup.context_tokens // 16, self.model.count)
         share = self.setup.context_tokens // memory.SAID_SHARE // (1 if thought else 4)
         said = memory.clip(thought.as_reply() if thought else reply.text, share, self.model.count)
         tokens = self.model.count(said + problem) + memory.FRAMING_TOKENS
@@ -196,7 +196,9 @@ class Agent:
         said = pending.step.said if pending else ""
         context = self.context(Template(self.prompts.review).substitute(thought=said))
         if answer := self.ask("review", self.fast_model, context):
-            self.record(answer.event("review", tokens=self.model.count(answer.reply.text) + memory.FRAMING_TOKENS))
+            share = self.setup.context_tokens // memory.SAID_SHARE
+            said = memory.clip(answer.reply.text, share, self.model.count)
+            self.record(answer.event("review", said=said, tokens=self.model.count(said)))
 
     def listen(self) -> None:
         """Take what people sent, each once, and the wish to stop."""

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,14 @@ class Env:
     count: Callable[[str], int]
 
 
+PATH_KEY = "workspacePath"  # in the JSON Schema of a marked parameter, before it is sent
+
+
 class PathMark:
     """Marks a parameter as a path in the workspace, so that the policy sees which file a call touches."""
+
+    def __get_pydantic_json_schema__(self, shape: Any, handler: Any) -> dict[str, Any]:
+        return handler(shape) | {PATH_KEY: True}
 
 
 WorkspacePath = Annotated[str, PathMark()]

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from autoagent.errors import JournalCorrupt, JournalError, JournalLocked, JournalTooNew, NoSuchRun
+from autoagent.errors import JournalCorrupt, JournalError, JournalLocked, JournalTooNew
 from autoagent.events import EVENT, FORMAT, TYPES, Event
 from autoagent.state import State, apply
 
@@ -163,47 +163,6 @@ def artifact(folder: Path, name: str) -> str:
     if hashlib.sha256(content).hexdigest() != name:
         raise JournalCorrupt(f"{path}: is damaged (its content does not fit its name)")
     return content.decode("utf-8", "surrogatepass")
-
-
-def find_run(runs: Path, name: str) -> Path:
-    """The folder of the run whose id starts with `name`, or of the newest one for "last". Raises NoSuchRun."""
-    folders = run_folders(runs)
-    if name == "last" and folders:
-        return folders[0]
-    found = [folder for folder in folders if folder.name == name] or [f for f in folders if f.name.startswith(name)]
-    if len(found) == 1 and name:
-        return found[0]
-    if found:
-        raise NoSuchRun(
-            f"{len(found)} runs start with {name!r}: {', '.join(f.name for f in found[:5])}. Type more of it."
-        )
-    raise NoSuchRun(f"there is no run {name!r}. See: autoagent runs")
-
-
-def run_folders(runs: Path) -> list[Path]:
-    """Folders of all runs, the newest first."""
-    if not runs.is_dir():
-        return []
-    dated: list[tuple[int, Path]] = []
-    for folder in runs.iterdir():
-        with contextlib.suppress(OSError):
-            dated.append(((folder / "journal.jsonl").stat().st_mtime_ns, folder))
-    return [folder for _, folder in sorted(dated, key=lambda pair: (-pair[0], pair[1].name))]
-
-
-def is_live(folder: Path) -> bool:
-    """Whether a process holds the run now."""
-    try:
-        fd = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 def delete_run(folder: Path) -> None:

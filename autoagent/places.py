@@ -1,9 +1,11 @@
 """Where things are kept: runs, settings, the user's own prompts. Nothing heavy is imported for it."""
 
+import contextlib
+import fcntl
 import os
 from pathlib import Path
 
-from autoagent.errors import JournalError
+from autoagent.errors import JournalError, NoSuchRun
 
 
 def config_folder() -> Path:
@@ -30,3 +32,44 @@ def new_run_folder() -> Path:
         if not folder.exists():
             return folder
     raise JournalError(f"{runs}: no free name for a new run")
+
+
+def find_run(runs: Path, name: str) -> Path:
+    """The folder of the run whose id starts with `name`, or of the newest one for "last". Raises NoSuchRun."""
+    folders = run_folders(runs)
+    if name == "last" and folders:
+        return folders[0]
+    found = [folder for folder in folders if folder.name == name] or [f for f in folders if f.name.startswith(name)]
+    if len(found) == 1 and name:
+        return found[0]
+    if found:
+        raise NoSuchRun(
+            f"{len(found)} runs start with {name!r}: {', '.join(f.name for f in found[:5])}. Type more of it."
+        )
+    raise NoSuchRun(f"there is no run {name!r}. See: autoagent runs")
+
+
+def run_folders(runs: Path) -> list[Path]:
+    """Folders of all runs, the newest first."""
+    if not runs.is_dir():
+        return []
+    dated: list[tuple[int, Path]] = []
+    for folder in runs.iterdir():
+        with contextlib.suppress(OSError):
+            dated.append(((folder / "journal.jsonl").stat().st_mtime_ns, folder))
+    return [folder for _, folder in sorted(dated, key=lambda pair: (-pair[0], pair[1].name))]
+
+
+def is_live(folder: Path) -> bool:
+    """Whether a process holds the run now."""
+    try:
+        fd = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False

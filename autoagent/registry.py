@@ -10,11 +10,11 @@ from importlib.metadata import entry_points
 from typing import Annotated, Any, Generic, Literal, NotRequired, ParamSpec, TypeVar, cast, get_args, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic.errors import PydanticUserError
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from autoagent.env import Change, Completion, Env, PathMark
 from autoagent.errors import CommandError, ConfigError, InvalidArguments, ThoughtError, UnknownCommand
+from autoagent.strict_schema import reply_schema, strict_adapter, type_words
 from autoagent.thoughts import CommandCall, Thought
 
 P = ParamSpec("P")
@@ -22,9 +22,6 @@ R = TypeVar("R", bound=str | Change | Completion)
 Effect = Literal["reads", "writes", "executes", "sends", "asks", "ends"]
 ENTRY_POINTS = "autoagent.commands"
 MAX_SHOWN = 100  # characters of a wrong name
-_SHAPES = {"type", "enum", "const", "anyOf", "$ref"}
-_KNOWN = _SHAPES | {"description", "properties", "required", "additionalProperties", "items", "prefixItems", "$defs"}
-# What else a schema says, such as minLength, is checked when a call is bound; not every endpoint knows it.
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Command(Generic[P, R]):
         """`read_file(path: string, offset?: integer)`, with a ? for what may be left out."""
         required = self.schema.get("required", [])
         params = [
-            f"{name}{'' if name in required else '?'}: {_type_words(shape)}"
+            f"{name}{'' if name in required else '?'}: {type_words(shape)}"
             for name, shape in self.schema["properties"].items()
         ]
         return f"{self.name}({', '.join(params)})"
@@ -78,7 +75,7 @@ def command(
         if returned is Change and effect != "writes":
             raise ConfigError(f"{func.__qualname__}: a command that returns a Change has the effect 'writes'")
         shape, paths, env_param = _arguments(func, hints)
-        args, schema = _adapter(func.__qualname__, shape)
+        args, schema = strict_adapter(func.__qualname__, shape)
         return Command(
             func=func,
             name=name or func.__name__,
@@ -120,16 +117,6 @@ def _marks(hint: Any) -> Iterator[Any]:
     yield from getattr(hint, "__metadata__", ())
     for inner in get_args(hint):
         yield from _marks(inner)
-
-
-def _adapter(where: str, shape: Any) -> tuple[TypeAdapter[dict[str, Any]], dict[str, Any]]:
-    try:
-        args = TypeAdapter[dict[str, Any]](shape)
-        schema = args.json_schema()
-    except PydanticUserError as error:
-        raise ConfigError(f"{where}: {error.message}") from None
-    _strict(schema, where)
-    return args, schema
 
 
 @dataclass(frozen=True)
@@ -209,21 +196,7 @@ class Registry(Mapping[str, Command[..., Any]]):
 
     def reply_schema(self) -> dict[str, Any]:
         """JSON Schema of a Thought with these commands, valid for strict structured outputs."""
-        definitions: dict[str, Any] = {}
-        calls: list[dict[str, Any]] = []
-        for cmd in self.values():
-            args = json.loads(json.dumps(cmd.schema).replace('"#/$defs/', f'"#/$defs/{cmd.name}.'))
-            definitions |= {f"{cmd.name}.{name}": shape for name, shape in args.pop("$defs", {}).items()}
-            _require_all(args)
-            for shape in definitions.values():
-                _require_all(shape)
-            calls.append(_closed({"name": {"type": "string", "const": cmd.name}, "args": args}))
-        texts = {key: {"type": "string"} for key in ("text", "reasoning", "criticism", "speak")}
-        plan = {"type": "array", "items": {"type": "string"}}
-        order = ("text", "reasoning", "plan", "criticism", "speak")
-        thoughts = _closed({key: plan if key == "plan" else texts[key] for key in order})
-        schema = _closed({"thoughts": thoughts, "commands": {"type": "array", "items": {"anyOf": calls}}})
-        return schema | ({"$defs": definitions} if definitions else {})
+        return reply_schema({cmd.name: cmd.schema for cmd in self.values()})
 
 
 def _validated(cmd: Command[..., Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -244,69 +217,6 @@ def _without_nulls(value: Any) -> Any:
         items = cast(dict[str, Any], value).items()
         return {name: _without_nulls(inner) for name, inner in items if inner is not None}
     return [_without_nulls(item) for item in cast(list[Any], value)] if isinstance(value, list) else value
-
-
-def _closed(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
-def _strict(schema: dict[str, Any], where: str) -> None:
-    """Strip what strict schemas don't know, in place. Raises ConfigError for what they can't express."""
-    if "oneOf" in schema:
-        schema["anyOf"] = schema.pop("oneOf")
-    for key in schema.keys() - ({"$ref", "$defs"} if "$ref" in schema else _KNOWN):  # nothing may stand beside $ref
-        del schema[key]
-    if not schema.keys() & _SHAPES:
-        raise ConfigError(f"{where}: a parameter of any type can't be asked for strictly; name its type")
-    if schema.get("type") == "object":
-        if "properties" not in schema and schema.get("additionalProperties") is not False:
-            raise ConfigError(f"{where}: a mapping with free keys can't be asked for strictly; use a list of pairs")
-        schema.setdefault("properties", {})
-        schema["additionalProperties"] = False
-    if "prefixItems" in schema:
-        raise ConfigError(f"{where}: a tuple can't be asked for strictly; use a list or a model")
-    inner = [*schema.get("properties", {}).values(), *schema.get("$defs", {}).values(), *schema.get("anyOf", [])]
-    for shape in [*inner, schema["items"]] if "items" in schema else inner:
-        _strict(shape, where)
-
-
-def _require_all(schema: Any) -> None:
-    """Every property required; what was optional may be null. In place, at every depth."""
-    if isinstance(schema, list):
-        for item in cast(list[Any], schema):
-            _require_all(item)
-    if not isinstance(schema, dict):
-        return
-    schema = cast(dict[str, Any], schema)
-    if schema.get("type") == "object":
-        required = schema.get("required", [])
-        for name, shape in schema["properties"].items():
-            if name not in required and not _nullable(shape):
-                schema["properties"][name] = {"anyOf": [shape, {"type": "null"}]}
-        schema["required"] = list(schema["properties"])
-    for value in schema.values():
-        _require_all(value)
-
-
-def _nullable(shape: dict[str, Any]) -> bool:
-    return {"type": "null"} in shape.get("anyOf", [])
-
-
-def _type_words(shape: dict[str, Any]) -> str:
-    if "enum" in shape:
-        return " | ".join(json.dumps(value) for value in shape["enum"])
-    if "const" in shape:
-        return json.dumps(shape["const"])
-    if "anyOf" in shape:
-        return " | ".join(dict.fromkeys(_type_words(s) for s in shape["anyOf"] if s != {"type": "null"}))
-    if shape.get("type") == "array":
-        return f"list of {_type_words(shape['items'])}"
-    return str(shape.get("type") or shape.get("$ref", "object").rpartition("/")[2])
 
 
 def _near(name: str, names: Iterable[str]) -> str:

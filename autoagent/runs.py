@@ -4,7 +4,6 @@ Nothing heavy is imported while the index is fresh: pydantic alone would double 
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import sqlite3
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autoagent import __version__
 from autoagent.errors import AutoagentError, JournalTooNew
+from autoagent.places import is_live
 
 if TYPE_CHECKING:
     from autoagent.state import State
@@ -135,24 +135,9 @@ def _cost(cost_usd: float, unpriced_calls: int) -> str:
 
 def _as_it_stands(runs: Path, summary: RunSummary, stamps: Mapping[str, Stamp]) -> RunSummary:
     summary = summary._replace(changed_ns=stamps[summary.run][1])
-    if summary.status == "running" and not _is_live(runs / summary.run):
+    if summary.status == "running" and not is_live(runs / summary.run):
         return summary._replace(status="paused", note=INTERRUPTED)
     return summary
-
-
-def _is_live(folder: Path) -> bool:
-    """As `journal.is_live`, without what the journal imports."""
-    try:
-        fd = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 def _stamps(runs: Path) -> Iterator[tuple[str, Stamp]]:

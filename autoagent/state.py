@@ -244,7 +244,8 @@ def _apply_reply(state: State, event: ModelReplied) -> State:
         too_long=0,
     )
     if event.purpose == "review":
-        return _close(state, "skipped", f"Not run: a critic reviewed this thought first. Think again.\n{event.reply}")
+        told = f"Not run: a critic reviewed this thought first. Think again.\n{event.said}"
+        return _close(state, "skipped", told, event.tokens + 80)
     if event.purpose == "summary":
         return state
     if called and called.estimated_tokens and not event.usage_estimated:
@@ -277,14 +278,17 @@ def _observe(pending: Pending, observation: Observation) -> Pending:
     return replace(pending, step=step)
 
 
-def _close(state: State, outcome: Outcome, text: str) -> State:
-    """End the step under way: every call that is still to do gets the same observation."""
+def _close(state: State, outcome: Outcome, text: str, tokens: int = 80) -> State:
+    """End the step under way: every call that is still to do gets the same observation.
+
+    `tokens` bounds `text` and its framing.
+    """
     pending = state.pending
     if pending is None:
         return state
     for call in pending.calls:
-        pending = _observe(pending, Observation(call.id, call.call, outcome, text, len(text) // 3))
-        text = "Not run, for the same reason."
+        pending = _observe(pending, Observation(call.id, call.call, outcome, text, tokens))
+        text, tokens = "Not run, for the same reason.", 60
     return replace(state, pending=None, steps=(*state.steps, pending.step))
 
 

@@ -13,8 +13,9 @@ from support import Person, World, finish, in_turn, no, observations, outcomes, 
 from autoagent import inbox
 from autoagent.env import Completion, Env, WorkspacePath
 from autoagent.inbox import InboxMessage
-from autoagent.journal import is_live, read, state_of
+from autoagent.journal import read, state_of
 from autoagent.memory import OBSERVED_SHARE
+from autoagent.places import is_live
 from autoagent.registry import command
 from autoagent.testing import ContextOverflow, Failure, ModelServer, Repeat, Reply, done, thought
 

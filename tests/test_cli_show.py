@@ -1,6 +1,9 @@
 """`autoagent show`: the story of a run, one step of it, what the model saw to the byte, and what it cost."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,9 @@ from support import World, by_step, close, finish, no, yes
 
 from autoagent import inbox
 from autoagent.cli.show import show
+from autoagent.cli.step import kept
 from autoagent.errors import AutoagentError, ConfigError, JournalCorrupt, NoSuchRun
+from autoagent.events import Compacted
 from autoagent.inbox import InboxMessage
 from autoagent.journal import Journal, state_of
 from autoagent.terminal.layout import cells
@@ -142,6 +147,15 @@ def compacted(world: World) -> int:
             return count + 1
         count += event.type == "model_replied" and event.purpose == "step"
     raise AssertionError("nothing was compacted")
+
+
+@pytest.mark.parametrize(
+    ("journal", "told"),
+    [("goal, 1 newest steps", "kept goal, 1 newest step"), ("goal, 11 newest steps", "kept goal, 11 newest steps")],
+)
+def test_a_single_step_that_a_compaction_kept_is_no_plural(journal: str, told: str) -> None:
+    event = Compacted(upto=1, summary="", tokens=1, by="digest", tokens_before=2, tokens_after=1, kept=journal)
+    assert kept(event) == told
 
 
 def test_a_limit_offers_to_go_on_and_a_pause_in_between_is_told(world: World) -> None:
@@ -367,3 +381,27 @@ def test_a_call_without_a_reply_counts_with_what_was_reserved(world: World) -> N
     assert [call["purpose"] for call in calls] == ["step", "step, no reply", "step"]
     assert sum(call["cost_usd"] for call in calls) == pytest.approx(state_of(world.folder).usage.cost_usd)
     assert "! no reply: its reply was not recorded" in text()
+
+
+# Standard output
+
+
+def shown_to(stdout: int) -> tuple[int, str]:
+    """Exit code and standard error of `autoagent show last`."""
+    command = [sys.executable, "-m", "autoagent", "show", "last"]
+    done = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(stdout)
+    return done.returncode, done.stderr
+
+
+def test_a_full_disk_under_standard_output_is_one_line_and_no_bug(world: World) -> None:
+    played(world, [done("ok")])
+    full = os.open("/dev/full", os.O_WRONLY)
+    assert shown_to(full) == (1, "error: standard output: No space left on device\n")
+
+
+def test_a_reader_that_left_ends_it_quietly(world: World) -> None:
+    played(world, [done("ok")])
+    reader, writer = os.pipe()
+    os.close(reader)
+    assert shown_to(writer) == (0, "")

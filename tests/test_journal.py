@@ -21,14 +21,12 @@ from autoagent.journal import (
     Journal,
     artifact,
     delete_run,
-    find_run,
-    is_live,
     read,
-    run_folders,
     seal,
     state_of,
     unseal,
 )
+from autoagent.places import find_run, is_live, run_folders
 
 as_user = pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
 SETUP = Setup(model="m", context_tokens=1000, reply_tokens=100, workspace="/w")

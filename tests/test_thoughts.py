@@ -10,7 +10,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from autoagent.errors import ThoughtError
-from autoagent.thoughts import MAX_DEPTH, CommandCall, Thought, parse_thought, plan_mark
+from autoagent.reading import MAX_DEPTH
+from autoagent.thoughts import CommandCall, Thought, parse_thought, plan_mark
 
 SECONDS = 2.0
 COMMAND = {"name": "read_file", "args": {"path": "a.md"}}

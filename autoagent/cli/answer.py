@@ -9,8 +9,8 @@ import click
 from autoagent.cli.options import Options, with_options
 from autoagent.errors import ConfigError
 from autoagent.inbox import InboxMessage, send
-from autoagent.journal import find_run, is_live, state_of
-from autoagent.places import runs_folder
+from autoagent.journal import state_of
+from autoagent.places import find_run, is_live, runs_folder
 from autoagent.state import State
 
 YES = {"y", "yes", "ok", "ㅛ", "네", "예"}

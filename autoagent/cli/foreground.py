@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from autoagent.cli.goal import Goal
 from autoagent.cli.options import Options
 from autoagent.errors import ConfigError
-from autoagent.places import new_run_folder, runs_folder
+from autoagent.places import find_run, new_run_folder, runs_folder
 from autoagent.signals import Signals
 from autoagent.terminal import header
 from autoagent.terminal.look import Look, choose_look
@@ -70,7 +70,7 @@ class Foreground:
         """Go on with a run. Raises ConfigError where it can't go on as it is."""
         from autoagent import build, settings
         from autoagent.inbox import InboxMessage, send
-        from autoagent.journal import Journal, find_run
+        from autoagent.journal import Journal
 
         folder = find_run(runs_folder(), run)
         with Journal(folder) as journal:

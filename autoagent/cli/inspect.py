@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from autoagent import build, settings
 from autoagent import prompts as texts
 from autoagent.budget import COST_USD, REPLY_TOKENS, STEPS
-from autoagent.cli.runs import NO_LIMIT, Page, print_bytes, print_json, table
+from autoagent.cli.page import NO_LIMIT, Page, print_bytes, print_json, table
 from autoagent.events import Setup
 from autoagent.places import config_folder, prompts_folder, runs_folder
 from autoagent.registry import Command

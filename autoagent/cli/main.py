@@ -2,9 +2,10 @@
 
 import difflib
 import importlib
+import io
 import os
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import click
 
@@ -18,6 +19,9 @@ from autoagent.errors import (
     NoSuchRun,
     SandboxError,
 )
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 COMMANDS = {
     "run": ("run", "Work on a goal until it is reached."),
@@ -82,6 +86,7 @@ def autoagent(ctx: click.Context) -> None:
 def run() -> NoReturn:
     """Run the command line; the exit code is UX.md's."""
     try:
+        sys.stdout = _told_apart(sys.stdout)
         code = autoagent.main(standalone_mode=False)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
@@ -95,9 +100,12 @@ def run() -> NoReturn:
         fail(str(error), BUG)
     except KeyboardInterrupt:
         sys.exit(PAUSED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; nothing more to say
-        sys.exit(OK)
+    except _OutputLost as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python's last flush may go
+        if not isinstance(error.__cause__, BrokenPipeError):
+            fail(f"standard output: {error}", BUG)
+        working = sys.argv[1:2] in ([], ["run"], ["resume"])  # what its reader left has not reached its goal
+        sys.exit(BUG if working else OK)
     except Exception as error:  # noqa: BLE001  # a bug of ours: kept in full, said in one line
         fail(f"{type(error).__name__}: {error}. This is a bug of autoagent's. Report: {_report(error)}", BUG)
     sys.exit(code if isinstance(code, int) else OK)
@@ -109,6 +117,31 @@ def fail(message: str, code: int) -> NoReturn:
 
     error_line(choose_look(sys.stderr, os.environ, plain="--plain" in sys.argv), message)
     sys.exit(code)
+
+
+class _OutputLost(OSError):
+    """Standard output took no more. Has no errno: click would end a broken pipe with exit code 1 on its own."""
+
+
+class _Output(io.FileIO):
+    def write(self, b: "ReadableBuffer", /) -> int:
+        try:
+            return super().write(b)
+        except OSError as error:
+            raise _OutputLost(error.strerror) from error
+
+
+def _told_apart(stdout: TextIO) -> TextIO:
+    """Standard output whose errors are told apart from those of other files."""
+    if not isinstance(stdout, io.TextIOWrapper):
+        return stdout
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Output(stdout.fileno(), "wb", closefd=False)),
+        encoding=stdout.encoding,
+        errors=stdout.errors,
+        newline="\n",
+        line_buffering=stdout.line_buffering,
+    )
 
 
 def _usage(error: click.UsageError) -> str:

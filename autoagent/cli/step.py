@@ -1,0 +1,205 @@
+"""One step in full: all that was said, asked, run and seen in it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from autoagent.budget import Usage, dollars
+from autoagent.cli.page import when
+from autoagent.events import (
+    ApprovalAsked,
+    ApprovalGiven,
+    CommandFinished,
+    CommandStarted,
+    Compacted,
+    Event,
+    ModelCalled,
+    ModelFailed,
+    ModelReplied,
+    PersonSaid,
+    ReviewAsked,
+    RuleKept,
+    RunEnded,
+    RunPaused,
+    RunResumed,
+    RunStarted,
+)
+from autoagent.journal import artifact
+from autoagent.places import is_live
+from autoagent.policy import rule_words
+from autoagent.state import Observation, PendingCall, State
+from autoagent.terminal.calls import call_lines, diff_lines
+from autoagent.terminal.layout import Line, Piece, foreign, labelled, line
+from autoagent.terminal.words import counted, duration, joined, thousands
+from autoagent.thoughts import CommandCall, plan_mark
+
+LABEL = 11  # columns
+
+
+@dataclass(frozen=True)
+class Moment:
+    """An event, the step that it belongs to, and the states around it.
+
+    A step begins with the first call of the model for it, or with the compaction that it needed; 0 is the start.
+    """
+
+    event: Event
+    step: int
+    before: State
+    after: State
+
+    @property
+    def used(self) -> Usage:
+        """What the event adds to the run's usage."""
+        before, after = self.before.usage, self.after.usage
+        return Usage.model_construct(**{name: value - getattr(before, name) for name, value in after})
+
+
+def step_lines(folder: Path, chosen: Sequence[Moment], step: int, state: State) -> list[Line]:
+    """Everything of a step: what was said, asked, run and seen, whole."""
+    usage = sum((moment.used for moment in chosen), Usage())
+    began = when(chosen[0].event.at)
+    title = joined(
+        f"Run {state.run_id}", f"step {step} of {state.step}", f"{began.day} {began:%b %H:%M:%S}", price(usage)
+    )
+    lines = [line(title, rest=2)]
+    for moment in chosen:
+        lines += _event_lines(folder, moment)
+    finished = {m.event.call_id for m in chosen if isinstance(m.event, CommandFinished)}
+    observations, left = came_of(state, step)
+    for observation in observations:
+        if observation.call and observation.id not in finished:
+            lines += [
+                line(),
+                *_observation_lines(observation.id, observation.call, observation.outcome, observation.text),
+            ]
+    lines += [line(f"{call.id} {call.call.name}: {how_far(call, live=is_live(folder))}") for call in left]
+    blank = line()
+    return [one for one, before in zip(lines, [None, *lines], strict=False) if one != blank or before != blank]
+
+
+def came_of(state: State, number: int) -> tuple[Sequence[Observation], Sequence[PendingCall]]:
+    """Observations of a step, and its calls that have none yet."""
+    if state.pending and state.pending.step.number == number:
+        return state.pending.step.observations, state.pending.calls
+    return next((step.observations for step in state.steps if step.number == number), ()), ()
+
+
+def how_far(call: PendingCall, *, live: bool) -> str:
+    if call.started:
+        return "running" if live else "interrupted, outcome unknown"
+    if call.asked and call.allowed is None:
+        return "waits for an answer"
+    return "not run yet"
+
+
+def kept(event: Compacted) -> str:
+    """What a compaction left as it was; journals say "1 newest steps"."""
+    return f"kept {event.kept}".replace(" 1 newest steps", " 1 newest step")
+
+
+def price(usage: Usage) -> str:
+    """ "" where no model was asked."""
+    if not usage.calls:
+        return ""
+    if usage.unpriced_calls:
+        return f"{dollars(usage.cost_usd)} + ?" if usage.cost_usd else "?"
+    return dollars(usage.cost_usd)
+
+
+def _event_lines(folder: Path, moment: Moment) -> list[Line]:
+    event = moment.event
+    match event:
+        case ModelReplied():
+            return [line(), *_reply_lines(moment, event)]
+        case ModelFailed():
+            again = "" if event.wait_s is None else f"tried again after {duration(event.wait_s)}"
+            return [line(), line(joined(f"! no reply: {event.problem}", again, price(moment.used)), rest=2)]
+        case Compacted():
+            sizes = f"compacted {thousands(event.tokens_before)} to {thousands(event.tokens_after)} tokens"
+            gone = f"steps up to {event.upto} are" if event.upto > 1 else "step 1 is"
+            told = joined(sizes, f"by {event.by}", kept(event), f"{gone} now this summary")
+            return [line(), line(told, rest=2), *foreign(event.summary)]
+        case ApprovalAsked():
+            scopes = [labelled("Rule", rule_words(rule), width=LABEL) for rule in event.scopes]
+            head = line(f"{event.call_id} {event.call.name}: asked at {when(event.at):%H:%M:%S} ({event.reason})")
+            return [line(), head, *diff_lines(event.preview, full=True)[: None if event.preview else 0], *scopes]
+        case ApprovalGiven():
+            more = f"and the next {event.more}" if event.more else ""
+            edited = "with edited arguments" if event.args is not None else ""
+            told = joined(f"{event.call_id}: {'yes' if event.allowed else 'no'}, by {event.by}", edited, more)
+            args = call_lines(CommandCall(name="edited", args=event.args), full=True) if event.args is not None else []
+            return [line(told, rest=2), *args, *(foreign(event.reason) if event.reason else [])]
+        case CommandFinished():
+            text = artifact(folder, event.artifact) if event.artifact else event.text
+            call = next((call.call for call in _pending(moment.before) if call.id == event.call_id), None)
+            facts = joined(
+                _took(event.seconds), counted(event.tokens, "token"), f"wrote {event.wrote}" if event.wrote else ""
+            )
+            lines = [line(), *_observation_lines(event.call_id, call, event.outcome, text, facts)]
+            return [*lines, *(foreign(event.detail, indent=4) if event.detail else [])]
+        case CommandStarted():
+            began = f"{event.call_id} {event.call.name}: started at {when(event.at):%H:%M:%S}"
+            return [line(f"{began}, allowed by {event.allowed_by}", rest=2)]
+        case PersonSaid():
+            return [line(), line(f"{event.by} said"), *foreign(event.text)]
+        case ReviewAsked():
+            return [line(f"{event.by} asked for a critic")]
+        case RuleKept():
+            return [line(f"{event.by} kept a rule: {rule_words(event.rule)}", rest=2)]
+        case RunPaused():
+            return [line(), line(f"{event.status}: {event.reason}", rest=2)]
+        case RunEnded():
+            return [line(), line(f"ended: {event.status}"), *foreign(event.result)]
+        case RunResumed():
+            changed = f" · changed by others: {', '.join(event.changed)}" if event.changed else ""
+            return [line(), line(f"resumed at {when(event.at):%H:%M:%S}{changed}", rest=2)]
+        case RunStarted() | ModelCalled():
+            return []
+
+
+def _took(seconds: float) -> str:
+    return duration(seconds) if seconds >= 0.05 else ""
+
+
+def _pending(state: State) -> Sequence[PendingCall]:
+    return state.pending.calls if state.pending else ()
+
+
+def _reply_lines(moment: Moment, event: ModelReplied) -> list[Line]:
+    """A reply with its price: the thought and its commands, or why it could not be read, a summary, a review."""
+    called, usage = moment.before.open_call, event.usage
+    cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
+    tokens = f"{counted(usage.input_tokens, 'token')} in{cached}, {usage.output_tokens:,} out"
+    about = "estimated" if event.usage_estimated else ""
+    facts = joined(called.model if called else "", tokens, about, _took(event.seconds), price(usage))
+    lines = [labelled("Model", facts, width=LABEL)]
+    if event.purpose != "step":
+        text = foreign(event.reply) if event.purpose == "review" else []  # a summary is told by its compaction
+        return [line(f"A {event.purpose} by the model"), *lines, *text]
+    thought = event.thought
+    if thought is None:
+        return [*lines, line(f"! the reply can't be used: {event.problem}", rest=2), *foreign(event.reply, indent=4)]
+    said = (
+        ("Thought", thought.text),
+        ("Why", thought.reasoning),
+        ("Doubt", thought.criticism),
+        ("Says", thought.speak),
+    )
+    plan = "\n".join(f"[{mark}] {text}" for mark, text in map(plan_mark, thought.plan))
+    for label, text in (*said[:2], ("Plan", plan), *said[2:]):
+        if text.strip():
+            first, *more = text.strip().split("\n")
+            lines += [
+                labelled(label, first, width=LABEL),
+                *foreign("\n".join(more), indent=LABEL)[: None if more else 0],
+            ]
+    for i, call in enumerate(thought.commands, 1):
+        name, *args = call_lines(call, full=True)
+        lines += [line(), replace(name, pieces=(Piece(f"{moment.step}.{i}  "), *name.pieces)), *args]
+    return [*lines, line()]
+
+
+def _observation_lines(id: str, call: CommandCall | None, outcome: str, text: str, facts: str = "") -> list[Line]:
+    head = joined(f"{id} {call.name if call else 'command'}: {outcome}", facts)
+    return [line(head, rest=2), *foreign(text, indent=4)]
