@@ -6,18 +6,30 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["sentence", "item", "row"]
+ITEM_CHARS = 300
 TABLE_SUFFIXES = (".csv", ".tsv")
 
 _FENCE = re.compile(r"^\s{0,3}(```+|~~~+)")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s+(.*?)\s*#*\s*$")
 _ARTICLE = re.compile(r"^제\s*\d+\s*[조장절]\b.{0,40}$")
-_ITEM = re.compile(r"^\s*(?:[-*+•◦▪○□■●▶ㅇ※–]|\(?\d{1,3}[.)]|[①-⑳]|[가나다라마바사아자차카타파하][.)])\s+(?:\[[ xX]\]\s+)?")
+_ITEM = re.compile(
+    r"^\s*(?:[-*+•◦▪○□■●▶ㅇ※–]|\(?\d{1,3}[.)]|[①-⑳]|[가나다라마바사아자차카타파하][.)])\s+(?:\[[ xX]\]\s+)?"
+)
+_BULLET = re.compile(r"^\s*(?!\d+[.)])" + _ITEM.pattern.removeprefix(r"^\s*"))
 _RULE = re.compile(r"[-=_*~+#|:.\s]+")
-_ABBREVIATED = re.compile(r"(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|Mr|Mrs|Ms|Dr|Prof|St|No|Nos|Inc|Ltd|Co|Corp|Fig|[A-Z])|^\d+)\.$")
-_END = re.compile(r"(?<![.!?。！？])[.!?。！？]+[\"'”’)\]»*_]*(?=\s|$)|(?<=[다요까죠음함됨임])[.!?](?=[가-힣A-Z\"'“‘(])|(?<=[다요음함됨임])(?=\n)")
+_ABBREVIATED = re.compile(
+    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|Mr|Mrs|Ms|Dr|Prof|St|No|Nos|Inc|Ltd|Co|Corp|Fig|[A-Z])|^\d+)\.$"
+)
+_END = re.compile(
+    r"(?<![.!?。！？])[.!?。！？]+[\"'”’)\]»*_]*(?=\s|$)"
+    r"|(?<=[다요까죠음함됨임])[.!?](?=[가-힣A-Z\"'“‘(])"
+    r"|(?<=[다요음함됨임])(?=\n)"
+)
 _BOILERPLATE = re.compile(
-    r"all rights reserved|©|^\W*copyright\b|^\W*page \d+|^\W*\d+\W*$|table of contents|^\W*목차\W*$|무단 ?(?:전재|복제)", re.I
-)  # fmt: skip
+    r"all rights reserved|©|^\W*copyright\b|^\W*page \d+|^\W*\d+\W*$|table of contents"
+    r"|^\W*목차\W*$|무단 ?(?:전재|복제)",
+    re.I,
+)
 
 
 @dataclass(frozen=True)
@@ -146,7 +158,7 @@ def _heading(lines: tuple[str, ...], number: int, line: str) -> str | None:
     text = line.strip()
     if _ARTICLE.match(text):
         return text
-    if not text or len(text) > 70 or _ITEM.match(line) or text[-1] in ".!?:;,。다요|":
+    if not text or len(text) > 70 or _BULLET.match(line) or text[-1] in ".!?:;,。다요|":
         return None
     before = lines[number - 2].strip() if number > 1 else ""
     after = lines[number].strip() if number < len(lines) else ""
@@ -156,18 +168,16 @@ def _heading(lines: tuple[str, ...], number: int, line: str) -> str | None:
 
 
 def _pieces(block: _Block) -> Iterator[tuple[int, str]]:
-    """The sentences of a block with their lines; a row stays whole."""
-    if block.kind == "row":
+    """The sentences of a block with their lines; a row and a short item stay whole."""
+    if block.kind == "row" or (block.kind == "item" and len(block.text) <= ITEM_CHARS):
         yield block.line, block.text
         return
-    begin = 0
+    begin, line = 0, block.line
     for end in [*_sentence_ends(block.text), len(block.text)]:
         piece = block.text[begin:end]
-        text = piece.strip()
-        if text:
-            lead = block.text[begin : begin + len(piece) - len(piece.lstrip())]
-            yield block.line + block.text.count("\n", 0, begin) + lead.count("\n"), text
-        begin = end
+        if text := piece.strip():
+            yield line + piece[: len(piece) - len(piece.lstrip())].count("\n"), text
+        begin, line = end, line + piece.count("\n")
 
 
 def _sentence_ends(text: str) -> Iterator[int]:

@@ -4,18 +4,19 @@ import re
 from dataclasses import dataclass
 
 from autoagent.models.offline.goals import CountFiles, Summarise, Task
-from autoagent.models.offline.paths import Scope
+from autoagent.models.offline.paths import REPORT, Scope
 from autoagent.models.offline.progress import Listing, Progress
-from autoagent.models.offline.words import particle_variants, stem, tokens
+from autoagent.models.offline.words import is_stop, particle_variants, stem, tokens, vocabulary
 
-PROSE = (".md", ".markdown", ".txt", ".text", ".rst", ".org", ".adoc", ".csv", ".tsv", ".pdf", ".docx", ".hwp", ".hwpx", "")
+PROSE = vocabulary(".md .markdown .txt .text .rst .org .adoc .csv .tsv .pdf .docx .hwp .hwpx") | {""}
 TABLES = (".csv", ".tsv")
-NO_TEXT = (
-    ".png .jpg .jpeg .gif .webp .bmp .ico .svgz .zip .gz .tgz .bz2 .xz .7z .rar .tar .exe .dll .so .dylib .o .a .pyc .class "
-    ".jar .whl .mp3 .mp4 .wav .ogg .avi .mov .mkv .ttf .otf .woff .woff2 .sqlite .db .bin .dat .parquet .npy .pkl .pem .key"
-).split()
+NO_TEXT = vocabulary(
+    ".png .jpg .jpeg .gif .webp .bmp .ico .svgz .zip .gz .tgz .bz2 .xz .7z .rar .tar .exe .dll .so .dylib .o .a .pyc",
+    ".class .jar .whl .mp3 .mp4 .wav .ogg .avi .mov .mkv .ttf .otf .woff .woff2 .sqlite .db .bin .dat .parquet .npy",
+    ".pkl .pem .key",
+)
 MAX_FILES = 700  # 20 a reply, and a run has 50 steps unless told otherwise
-MAX_BYTES = 2_000_000  # what the window holds, in the encoding that takes most
+MAX_BYTES = 6_000_000  # what the window holds, in the encoding that takes most
 GLOBS = ("*.md", "*.markdown", "*.txt", "*.rst", "*.csv", "*.tsv", "*.log", "*.pdf", "*.docx", "*.json", "*.html")
 
 
@@ -50,14 +51,15 @@ def sources_of(task: Task, listing: Listing) -> Sources:
     named: set[str] = set()
     for path in task.scope.paths:
         files, explicit = _at(path, listing)
-        if not files and not _folder(path, listing):
+        if not files and _folder(path, listing) is None:
             return Sources(missing=path)
         chosen |= dict.fromkeys(files, explicit)
     if not task.scope.paths:
         chosen, named = _by_words(task.scope, listing)
     whole = not task.scope.paths and not chosen
-    if whole and isinstance(task.deed, Summarise) and task.scope.words and not task.scope.everything:
-        return Sources(missing=" ".join(task.scope.words))
+    unknown = [word for word in task.scope.words if not is_stop(word)]
+    if whole and unknown and isinstance(task.deed, Summarise) and not task.scope.everything:
+        return Sources(missing=" ".join(unknown))
     if whole:
         chosen = dict.fromkeys(listing.sizes, False)
     if isinstance(task.deed, CountFiles):
@@ -108,16 +110,14 @@ def _folder(path: str, listing: Listing) -> str | None:
 
 
 def _at(path: str, listing: Listing) -> tuple[list[str], bool]:
-    """The files at a path, and whether it is the path of a file."""
-    known = (*listing.sizes, *listing.links)
+    """The files at a path, and whether it is the path of a file; a bare name may stand in any folder."""
+    known = [*listing.sizes, *listing.links]
     for variant in particle_variants(_plain(path)):
-        for same in (
-            lambda file, name=variant: file == name,
-            lambda file, name=variant: file.casefold() == name.casefold(),
-            lambda file, name=variant: "/" not in name and file.rpartition("/")[2].casefold() == name.casefold(),
-        ):
-            if files := [file for file in known if same(file)]:
-                return files, True
+        exact = [file for file in known if file == variant]
+        alike = [file for file in known if file.casefold() == variant.casefold()]
+        below = [file for file in known if file.casefold().endswith(f"/{variant.casefold()}")]
+        if files := exact or alike or ([] if "/" in variant else below):
+            return files, True
     folder = _folder(path, listing)
     if folder is None:
         return [], False
@@ -140,7 +140,7 @@ def _by_words(scope: Scope, listing: Listing) -> tuple[dict[str, bool], set[str]
     for path in listing.sizes:
         base = re.sub(r"\.\w+$", "", path.rpartition("/")[2])
         parts = {stem(word) for word in tokens(base) if not word.isdigit()}
-        if parts and parts <= stems.keys() and not _hidden(path):
+        if parts and parts <= stems.keys() and not _hidden(path) and path != REPORT:
             chosen[path] = True
             named |= {stems[part] for part in parts}
     return chosen, named

@@ -10,14 +10,15 @@ from autoagent.models.offline.documents import TABLE_SUFFIXES, Document, Passage
 from autoagent.models.offline.words import stems
 
 FEWEST, MOST = 3, 8  # quotes from one document
-ONE_IN = 5  # passages
+ONE_IN = 4  # passages
 TOTAL = 240  # quotes from all of them
 LONGEST = 600  # characters of a quote
 _CUES = re.compile(
-    r"\b(?:decid\w+|decision|agree[ds]?|must|shall|risks?|root cause|because|therefore|result\w*|conclu\w+|recommend\w*|"
-    r"deadline|due|total|goal|important\w*|action|owner|next step|open|impact)\b"
-    r"|결정|합의|원인|결과|결론|따라서|위험|목표|중요|기한|마감|조치|담당|총|예정|해야|영향|권고|문제", re.I,
-)  # fmt: skip
+    r"\b(?:decid\w+|decision|agree[ds]?|must|shall|risks?|root cause|because|therefore|result\w*|conclu\w+|recommend\w*"
+    r"|deadline|due|total|goal|important\w*|action|owner|next step|open|impact)\b"
+    r"|결정|합의|원인|결과|결론|따라서|위험|목표|중요|기한|마감|조치|담당|총|예정|해야|영향|권고|문제",
+    re.I,
+)
 _FIGURE = re.compile(r"\d")
 
 
@@ -45,7 +46,11 @@ def summarise(documents: Sequence[Document], topic: Sequence[str] = (), limit: i
             head = tuple(everything[path][:1]) if not topic else ()
             summaries.append(Summary(path, head, len(everything[path]), max(0, len(everything[path]) - 1)))
             continue
-        wanted = limit or min(MOST, max(FEWEST, math.ceil(len(texts[path]) / ONE_IN)), max(share, 1))
+        wanted = (
+            max(1, limit // len(texts))
+            if limit
+            else min(MOST, max(FEWEST, math.ceil(len(texts[path]) / ONE_IN)), max(share, 1))
+        )
         chosen = _choose(texts[path], bags[path], seen_in, len(texts), wanted, set(topic))
         summaries.append(Summary(path, tuple(chosen), len(texts[path])))
     return summaries
@@ -77,13 +82,8 @@ def _choose(
     sections: Counter[str] = Counter()
     covered: set[str] = set()
     while left and len(chosen) < wanted:
-
-        def worth(at: int) -> float:
-            words = bags[at].keys()
-            known = len(words & covered) / len(words) if words else 1.0
-            return scores[at] * (1 - 0.6 * known) / (1 + 0.5 * sections[found[at].heading])
-
-        best = max(left, key=worth)
+        worth = {at: _worth(scores[at], bags[at], covered, sections[found[at].heading]) for at in left}
+        best = max(left, key=worth.__getitem__)
         left.remove(best)
         chosen.append(best)
         sections[found[best].heading] += 1
@@ -91,10 +91,16 @@ def _choose(
     return [found[at] for at in sorted(chosen)]
 
 
+def _worth(score: float, bag: Counter[str], covered: set[str], from_section: int) -> float:
+    known = len(bag.keys() & covered) / len(bag) if bag else 1.0
+    return score * (1 - 0.6 * known) / (1 + 0.5 * from_section)
+
+
 def _score(passage: Passage, bag: Counter[str], weight: dict[str, float], topic: set[str]) -> float:
     if topic and not topic & {*bag, *stems(passage.heading)}:
         return 0.0
-    score = sum(weight[word] for word in bag) / (6 + len(bag))  # a long sentence gains, but less and less
-    score *= 1.0 + 0.25 * passage.first + 0.3 * bool(_CUES.search(passage.text)) + 0.1 * bool(_FIGURE.search(passage.text))
+    score = sum(weight[word] for word in bag) / (4 + len(bag))  # a long sentence gains, but less and less
+    cue, figure = bool(_CUES.search(passage.text)), bool(_FIGURE.search(passage.text))
+    score *= 1.0 + 0.2 * passage.first + 0.5 * cue + 0.1 * figure
     heading = set(stems(passage.heading))
-    return score * (1 + 0.2 * len(heading & bag.keys()))
+    return score * (1 + 0.5 * len(heading & bag.keys()))

@@ -7,10 +7,11 @@ from functools import cached_property
 
 from autoagent.models.offline.documents import Document
 from autoagent.models.offline.numbers import Amount, Mark, amount, decimal_mark
+from autoagent.models.offline.words import vocabulary
 
 _DELIMITERS = ",;\t|"
 _SAMPLE_LINES = 200
-_TOTALS = frozenset("total totals sum subtotal grandtotal 합계 총계 소계 총합계 계 전체합계".split())
+_TOTALS = vocabulary("total totals sum subtotal grandtotal 합계 총계 소계 총합계 계 전체합계")
 
 
 @dataclass(frozen=True)

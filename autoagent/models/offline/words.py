@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
@@ -9,29 +10,42 @@ Language = Literal["en", "ko"]
 
 TOKEN = re.compile(r"[가-힣]+|\d+(?:[.,:/-]\d+)*|[^\W\d_가-힣]+(?:['’][a-z]{1,2}\b)?")
 _HANGUL = re.compile("[가-힣]")
-_PARTICLES = (
-    "으로부터 에서부터 에서는 에서의 에게서 이라는 으로는 에서 에게 으로 까지 부터 마다 보다 처럼 만큼 하고 이나 라는 에는 "
-    "에도 와의 과의 로서 로써 은 는 이 가 을 를 에 의 로 와 과 도 만"
-).split()
-_ENDINGS = (
-    "하였습니까 했습니까 합니까 됩니까 입니까 습니까 인가요 하나요 되나요 했나요 됐나요 지나요 있나요 인지 는지 나요 까요 "
-    "한가 인가 는가 니까 주세요"
-).split()
-_STOP_KO = frozenset(
-    "무엇 무슨 누구 누가 언제 어디 어디서 어떤 어느 어떻게 왜 얼마 얼마나 몇 있 없 하 되 이 그 저 것 수 등 및 또는 그리고 "
-    "대해 대한 대하여 관해 관한 따르면 문서 문서들 파일 폴더 자료 내용 설명 알려 알려줘 말해 말해줘 찾아 줘 주 주세요 해 해줘 "
-    "정해져 나와 나오 적혀 뭐 뭔 뭐라 있습 입 은 는 가 을 를 에 의 요 모두 전체 우리 저희 각각 경우 위해 위한 통해 있는 하는 "
-    "있다 한다 했다 된다 이다 있었다 였다 "
-    "따라 때 및".split()
+
+
+def vocabulary(*lines: str) -> frozenset[str]:
+    """The words of some lines, to look up."""
+    return frozenset(word for line in lines for word in line.split())
+
+
+def _longest_first(*lines: str) -> list[str]:
+    return sorted(vocabulary(*lines), key=lambda word: (-len(word), word))
+
+
+_PARTICLES = _longest_first(
+    "으로부터 에서부터 에서는 에서의 에게서 이라는 으로는 에서 에게 으로 까지 부터 마다 보다 처럼 만큼 하고 이나 라는",
+    "에는 에도 와의 과의 로서 로써 은 는 이 가 을 를 에 의 로 와 과 도 만",
 )
-_STOP_EN = frozenset(
-    "a an the this that these those is are was were be been being am do does did done have has had having can could "
-    "will would shall should may might must need of in on at to for from by with about into onto over under after "
-    "before between during and or but not no nor if then than so as it its they them their there here he she his her "
-    "we us our you your i me my mine who whom whose what which when where why how many much long often old far "
-    "please tell say says said state states mention mentions according document documents doc docs file files folder "
-    "text texts workspace paper papers give given get know find out any all some each every only also just very more "
-    "most other such same own up down again s t d ll m re ve".split()
+_ENDINGS = _longest_first(
+    "하였습니까 했습니까 합니까 됩니까 입니까 습니까 인가요 하나요 되나요 했나요 됐나요 지나요 있나요 인지 는지 나요",
+    "까요 한가 인가 는가 니까 주세요",
+)
+_STOP_KO = vocabulary(
+    "무엇 무슨 누구 누가 언제 어디 어디서 어떤 어느 어떻게 왜 얼마 얼마나 몇 있 없 하 되 이 그 저 것 수 등 및",
+    "또는 그리고 대해 대한 대하여 관해 관한 따르면 따라 때 문서 문서들 파일 폴더 자료 내용 설명 알려 알려줘 말해",
+    "말해줘 찾아 줘 주 주세요 해 해줘 정해져 나와 나오 적혀 뭐 뭔 뭐라 있습 입 요 모두 전체 며칠 안 알려야 우리",
+    "저희 각각 경우 위해 위한 통해 있는 하는 있다 한다 했다 된다 이다 있었다 였다 시간 오늘 지금 은 는 가 을 를",
+    "에 의 에서 에게 으로 까지 부터 에서는 에는 에서의 로 와 과 도 만",
+)
+_STOP_EN = vocabulary(
+    "a an the this that these those is are was were be been being am do does did done have has had having can",
+    "could will would shall should may might must need of in on at to for from by with about into onto over under",
+    "after before between during and or but not no nor if then than so as it its they them their there here he",
+    "she his her we us our you your i me my mine who whom whose what which when where why how many much long",
+    "often old far please tell say says said state states mention mentions according document documents doc docs",
+    "file files folder text texts workspace paper papers give given get know find out any all some each every",
+    "only also just very more most other such same own up down again s t d ll m re ve got gets make makes made",
+    "take takes took gave go goes went come comes came happen happened use used time today now tomorrow thing",
+    "things way kind",
 )
 
 
@@ -41,6 +55,9 @@ def language_of(text: str) -> Language:
 
 def is_hangul(word: str) -> bool:
     return bool(word) and "가" <= word[0] <= "힣"
+
+
+_SUFFIX = re.compile(r"(?<=\w{4})(?:[ai]bility|[ai]ble|[ai]bly|ations?|ate|at|ion|ment|ly)$")
 
 
 @lru_cache(maxsize=200_000)
@@ -61,8 +78,7 @@ def stem(word: str) -> str:
         if word.endswith(suffix) and len(word) >= len(suffix) + 3 and re.search("[aeiouy]", word[: -len(suffix)]):
             word = re.sub(r"([bdgmnprt])\1$", r"\1", word[: -len(suffix)])
             break
-    if word.endswith("ion") and len(word) > 6:
-        word = word[:-3]
+    word = _SUFFIX.sub("", word) if len(word) > 6 else word
     return word[:-1] if word.endswith("e") and len(word) > 4 else word
 
 
@@ -76,7 +92,7 @@ def without_particle(word: str) -> str:
 
 def particle_variants(word: str) -> list[str]:
     """The word as it stands, then without each particle that it may end in, longest first."""
-    return [word, *(word[: -len(end)] for end in _PARTICLES if word.endswith(end) and len(word) > len(end))]
+    return [word, *(word.removesuffix(end) for end in _PARTICLES if word.endswith(end) and word != end)]
 
 
 def tokens(text: str) -> Iterator[str]:
@@ -95,16 +111,30 @@ def is_stop(word: str) -> bool:
     return word.casefold() in _STOP_EN
 
 
-def question_terms(question: str) -> dict[str, bool]:
-    """The stems that an answer should hold; True for a predicate, whose form the answer will rarely share."""
-    terms: dict[str, bool] = {}
+SAID_OF_A_REPORT = re.compile(
+    "(?:요약|정리|간추|저장|작성|출처|인용|핵심|주요|간단|짧게|보고서|파일|표시|포함|부탁|문장)"
+    "|(?:한국어|영어|모든|현재|작업|이름)|(?:줄|로|써|함께|달아|붙여|남겨|해주세요|하고)$"
+)
+
+
+@dataclass(frozen=True)
+class Term:
+    """A stem that an answer should hold, as the question has it; the form of a predicate it will rarely share."""
+
+    stem: str
+    word: str
+    predicate: bool
+
+
+def question_terms(question: str) -> list[Term]:
+    terms: dict[str, Term] = {}
     for word in tokens(question):
         ending = next((end for end in _ENDINGS if is_hangul(word) and word.endswith(end)), "")
         base = word.removesuffix(ending) if ending else word
         if not base or is_stop(base) or (ending and len(base) < 2):
             continue
-        terms.setdefault(stem(base), bool(ending))
-    return terms
+        terms.setdefault(stem(base), Term(stem(base), base, bool(ending)))
+    return list(terms.values())
 
 
 def bigrams(word: str) -> list[str]:

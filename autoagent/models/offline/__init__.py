@@ -1,0 +1,57 @@
+"""The offline planner: rules behind the Model protocol, for goals that need no language model.
+
+It quotes, finds, counts and adds; it never writes a sentence about the world of its own. What it has done it reads
+from the messages, so a resumed run goes on where it stopped.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autoagent.budget import Usage
+from autoagent.models import Message, Reply
+from autoagent.models.offline.planning import next_thought
+
+NAME = "offline"
+BYTES_PER_TOKEN = 16  # no tokenizer is behind it: what is counted only has to bound the memory that a run takes
+NO_PROSE = "This is the offline planner: rules, no language model. It can't summarise or review what a run did."
+_GOAL = "# Goal\n"
+
+
+@dataclass(frozen=True)
+class Free:
+    def cost(self, input_tokens: int, cached_tokens: int, output_tokens: int) -> float:
+        return 0.0
+
+
+class OfflinePlanner:
+    """A Model that is none: it costs nothing and uses no tokens."""
+
+    @property
+    def name(self) -> str:
+        return NAME
+
+    @property
+    def price(self) -> Free:
+        return Free()
+
+    def count(self, text: str) -> int:
+        return len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN + 1
+
+    def bound(self, text: str) -> int:
+        return len(text.encode("utf-8", "replace"))
+
+    def complete(
+        self, messages: Sequence[Message], *, schema: dict[str, Any], reply_tokens: int, timeout_s: float | None
+    ) -> Reply:
+        """The next thought. Asked for prose it says what it is, as a cut reply: the agent makes its digest then."""
+        if not schema:
+            return Reply(NO_PROSE, Usage(calls=1), finish_reason="length")
+        return Reply(next_thought(_goal(messages), messages).as_reply(), Usage(calls=1))
+
+
+def _goal(messages: Sequence[Message]) -> str:
+    """What stands after the last heading "Goal" of the system message, without half characters."""
+    system = next((message["content"] for message in messages if message["role"] == "system"), "")
+    goal = system.rpartition(_GOAL)[2].strip()
+    return goal.encode("utf-8", "replace").decode()

@@ -1,0 +1,163 @@
+"""The numbers of a calculation as a Markdown table, with every row that is not in them named."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from autoagent.models.offline.columns import Calculate, Function, NoColumn, choose
+from autoagent.models.offline.documents import TABLE_SUFFIXES, Document
+from autoagent.models.offline.groups import Calculation, Group, calculate
+from autoagent.models.offline.numbers import written
+from autoagent.models.offline.outcome import Outcome
+from autoagent.models.offline.reports import table
+from autoagent.models.offline.say import count, pick
+from autoagent.models.offline.tables import Row, table_of
+from autoagent.models.offline.words import Language
+
+NAMED = 20  # rows that are named one by one
+_KOREAN: dict[Function, str] = {
+    "total": "합계",
+    "average": "평균",
+    "minimum": "최소",
+    "maximum": "최대",
+    "count": "개수",
+}
+
+
+def calculated(asked: Calculate, documents: Sequence[Document], part: Sequence[str], language: Language) -> Outcome:
+    """The calculation on every table that has the columns; the reason where none has."""
+    files = [document for document in documents if document.path.casefold().endswith(TABLE_SUFFIXES)]
+    if not files:
+        return Outcome(False, pick(language, "There is no CSV file to calculate from.", "계산할 CSV 파일이 없습니다."))
+    problems: list[str] = []
+    done: list[Calculation] = []
+    for document in files:
+        if document.path in part:
+            problems.append(pick(language, f"{document.path}: could not be read whole, so no number is given.",
+                                 f"{document.path}: 다 읽지 못해 수를 제시하지 않습니다."))  # fmt: skip
+            continue
+        read = table_of(document)
+        if read is None:
+            problems.append(
+                pick(
+                    language,
+                    f"{document.path}: no table with a header.",
+                    f"{document.path}: 머리글이 있는 표가 아닙니다.",
+                )
+            )
+            continue
+        columns = choose(asked, read)
+        if isinstance(columns, NoColumn):
+            problems.append(_why(columns, language))
+        else:
+            done.append(calculate(asked, read, columns))
+    if not done:
+        return Outcome(False, " ".join(problems))
+    texts = [_told(one, language).rstrip() for one in done]
+    return Outcome(
+        True, "\n\n".join(texts), tuple(f"{text}\n" for text in texts), pick(language, "Calculation", "계산")
+    )
+
+
+def _why(problem: NoColumn, language: Language) -> str:
+    names = ", ".join(problem.table.names)
+    choices = ", ".join(problem.choices)
+    path = problem.table.path
+    match problem.reason:
+        case "missing":
+            return pick(language, f"{path}: no column for “{problem.words}”. Its columns: {names}.",
+                        f"{path}: “{problem.words}”에 맞는 열이 없습니다. 있는 열: {names}.")  # fmt: skip
+        case "ambiguous":
+            return pick(language, f"{path}: “{problem.words}” may mean several columns: {choices}. Name one.",
+                        f"{path}: “{problem.words}”에 맞는 열이 여럿입니다: {choices}. 하나를 고르세요.")  # fmt: skip
+        case "mixed units":
+            return pick(language, f"{path}: the column {problem.words} mixes {choices}; a total would mean nothing.",
+                        f"{path}: {problem.words} 열에 {choices} 단위가 섞여 있어 더할 수 없습니다.")  # fmt: skip
+        case "no numbers":
+            return pick(language, f"{path}: no column of numbers. Its columns: {names}.",
+                        f"{path}: 수로 된 열이 없습니다. 있는 열: {names}.")  # fmt: skip
+
+
+def _told(done: Calculation, language: Language) -> str:
+    """Heading, table, and notes on what was left out."""
+    unit = done.measure.units[0] if done.measure and done.measure.units else ""
+    functions = [pick(language, function, _KOREAN[function]) for function in done.functions]
+    measure = done.measure.name if done.measure else pick(language, "rows", "행")
+    title = f"{', '.join(functions)}: {measure}"
+    if done.label:
+        title += pick(language, f" by {done.label.name}", f" ({done.label.name}별)")
+    rows_word = pick(language, "rows", "행 수")
+    if done.ranked and done.label is None:
+        by_line = {str(row.line): row for row in done.table.rows}
+        names = list(done.table.names)
+        line_word = pick(language, "line", "줄")
+        body = [[group.key, *(by_line[group.key].cell(at) for at in range(len(names)))] for group in done.groups]
+        shown = table([line_word, *names], body, right_from=len(names) + 1)
+    else:
+        key = [done.label.name] if done.label else []
+        shown_rows = "count" not in done.functions
+        header = [
+            *key,
+            *(f"{name} {measure}" if done.measure else name for name in functions),
+            *([rows_word] if shown_rows else []),
+        ]
+        body = [
+            _row(group, done, unit, [group.key or pick(language, "(empty)", "(빈 칸)")] if key else [])
+            for group in done.groups
+        ]
+        if key and not done.ranked:
+            body.append(_row(done.whole, done, unit, [pick(language, "All", "전체")]))
+        if not key:
+            body = [_row(done.whole, done, unit, [])]
+        shown = table(header, body, right_from=len(key))
+    return "\n".join([f"## {done.table.path}: {title}\n", shown, *_notes(done, language)])
+
+
+def _row(group: Group, done: Calculation, unit: str, key: list[str]) -> list[str]:
+    values = [_value(group.value(function), function, unit) for function in done.functions]
+    rows = [] if "count" in done.functions else [f"{group.rows:,}"]
+    return [*key, *values, *rows]
+
+
+def _value(value: Decimal | None, function: Function, unit: str) -> str:
+    return "–" if value is None else written(value, "" if function == "count" else unit)
+
+
+def _notes(done: Calculation, language: Language) -> list[str]:
+    measure = done.measure
+    name = measure.name if measure else ""
+    notes: list[str] = []
+    if done.empty:
+        notes.append(pick(language, f"Left out, {name} is empty: {_lines(done.empty, language)}.",
+                          f"제외, {name} 빈 칸: {_lines(done.empty, language)}."))  # fmt: skip
+    if done.no_number and measure:
+        named = _lines(done.no_number, language, measure.index)
+        notes.append(
+            pick(language, f"Left out, {name} is not a number: {named}.", f"제외, {name} 값이 수가 아님: {named}.")
+        )
+    if done.table.odd:
+        named = _lines(done.table.odd, language)
+        notes.append(
+            pick(language, f"Left out, more cells than columns: {named}.", f"제외, 열보다 칸이 많음: {named}.")
+        )
+    if done.table.totals:
+        named = _lines(done.table.totals, language)
+        notes.append(pick(language, f"Left out, a row of totals: {named}.", f"제외, 합계 행: {named}."))
+    if measure and measure.mark == ",":
+        notes.append(
+            pick(
+                language,
+                f"In {name} the comma was read as the decimal mark.",
+                f"{name} 열의 쉼표는 소수점으로 읽었습니다.",
+            )
+        )
+    if "average" in done.functions:
+        notes.append(pick(language, "Averages are rounded half up.", "평균은 반올림했습니다."))
+    return [f"{note}\n" for note in notes]
+
+
+def _lines(rows: Sequence[Row], language: Language, column: int | None = None) -> str:
+    """2 rows (line 7: “n/a”, line 12: “–”)"""
+    word = pick(language, "line ", "줄 ")
+    named = [f"{word}{row.line}" + ("" if column is None else f": “{row.cell(column)[:40]}”") for row in rows[:NAMED]]
+    more = " …" if len(rows) > NAMED else ""
+    return f"{pick(language, count(len(rows), 'row'), f'{len(rows):,}행')} ({', '.join(named)}{more})"

@@ -1,0 +1,254 @@
+"""The next step towards a goal: list, read, write the report, end. A function of the messages and nothing else."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autoagent.models import Message
+from autoagent.models.offline.documents import Document
+from autoagent.models.offline.goals import Calculate, CountFiles, Task, Unplannable, tasks_of
+from autoagent.models.offline.outcome import Outcome
+from autoagent.models.offline.paths import REPORT
+from autoagent.models.offline.progress import Listing, Progress, progress_of
+from autoagent.models.offline.reports import is_own, not_read, report
+from autoagent.models.offline.say import count, pick
+from autoagent.models.offline.sources import GLOBS, TABLES, Sources, sources_of, workspace
+from autoagent.models.offline.words import Language, language_of, particle_variants
+from autoagent.models.offline.work import Material, done
+from autoagent.thoughts import MAX_COMMANDS, CommandCall, Thought
+
+READ_LINES = 100_000
+_KOREAN_WHY = {"a link": "링크", "not text": "글이 아님", "not a document": "문서가 아님"}
+ROOM_BYTES = 1_500_000  # of one reply's observations: each gets an equal part of a quarter of the window
+
+
+def next_thought(goal: str, messages: Sequence[Message]) -> Thought:
+    """What to do now. A goal that the rules don't know ends here and now."""
+    language = language_of(goal)
+    tasks = tasks_of(goal)
+    if isinstance(tasks, Unplannable):
+        return _cannot_plan(tasks.text, language)
+    return _Run(tasks, progress_of(messages), language).next_thought()
+
+
+@dataclass(frozen=True)
+class _Run:
+    tasks: tuple[Task, ...]
+    progress: Progress
+    language: Language
+
+    def next_thought(self) -> Thought:
+        if self.progress.compacted:
+            return self._give_up(self._say("The documents I read no longer fit the window. Name fewer files.",
+                                           "읽은 문서가 창에 다 들어가지 않습니다. 파일을 줄여 주세요."))  # fmt: skip
+        if asked := self._to_list():
+            return self._thought(0, self._say("I look at what is there.", "무엇이 있는지 봅니다."), asked)
+        if problem := self._root().problem:
+            return self._give_up(problem)
+        listing = workspace(self.progress)
+        sources = [sources_of(task, listing) for task in self.tasks]
+        for one in sources:
+            if one.missing:
+                return self._give_up(self._missing(one.missing, listing))
+        if asked := self._to_read(sources, listing):
+            text = self._say(f"I read {count(len(asked), 'file')}.", f"파일 {len(asked)}개를 읽습니다.")
+            return self._thought(1, text, asked)
+        outcomes = [
+            done(task, self._material(task, one), self.language) for task, one in zip(self.tasks, sources, strict=True)
+        ]
+        return self._write_or_end(outcomes, sources, listing)
+
+    def _say(self, english: str, korean: str) -> str:
+        return pick(self.language, english, korean)
+
+    def _root(self) -> Listing:
+        return self.progress.listings[".", "*"]
+
+    def _to_list(self) -> list[CommandCall]:
+        """The workspace; where that is more than one listing shows, also the folders and kinds of files that matter."""
+        if (".", "*") not in self.progress.listings:
+            return [_call("list_files", path=".")]
+        if not self._root().cut:
+            return []
+        named = [folder for task in self.tasks for path in task.scope.paths for folder in _may_be_folder(path)]
+        wanted = [(path, "*") for path in dict.fromkeys(named)] + [(".", glob) for glob in GLOBS]
+        missing = [key for key in wanted if key not in self.progress.listings][:MAX_COMMANDS]
+        return [
+            _call("list_files", path=path) if glob == "*" else _call("list_files", path=path, pattern=glob)
+            for path, glob in missing
+        ]
+
+    def _sees_all(self, task: Task) -> bool:
+        """False where the workspace, or a folder that the task names, has more entries than one listing shows."""
+        folders = [folder for path in task.scope.paths for folder in _may_be_folder(path)]
+        listed = [self.progress.listings.get((folder, "*")) for folder in folders]
+        return not self._root().cut or (bool(task.scope.paths) and not any(one.cut for one in listed if one))
+
+    def _to_read(self, sources: Sequence[Sources], listing: Listing) -> list[CommandCall]:
+        """The next parts to read, as many at once as give each file room for all of it."""
+        wanted = [path for task, one in zip(self.tasks, sources, strict=True) for path in _read_for(task, one)]
+        wanted += [path for path in self._outputs() if path in listing.sizes]
+        asked: list[CommandCall] = []
+        widest = 0
+        for path in dict.fromkeys(wanted):
+            reading = self.progress.readings.get(path)
+            if reading and (reading.problem or reading.complete):
+                continue
+            widest = max(widest, listing.sizes.get(path, 0))
+            if len(asked) == MAX_COMMANDS or (asked and widest * (len(asked) + 1) > ROOM_BYTES):
+                break
+            offset = len(reading.lines) + 1 if reading else 1
+            asked.append(_call("read_file", path=path, offset=offset, limit=READ_LINES))
+        return asked
+
+    def _outputs(self) -> list[str]:
+        return list(dict.fromkeys(task.output or REPORT for task in self.tasks))
+
+    def _material(self, task: Task, sources: Sources) -> Material:
+        documents: list[Document] = []
+        unread = [(path, self._say(why, _KOREAN_WHY.get(why, why))) for path, why in sources.unread]
+        part = list(sources.too_much)
+        for path in _read_for(task, sources):
+            reading = self.progress.readings[path]
+            if reading.problem and not reading.lines:
+                unread.append((path, reading.problem))
+                continue
+            document = Document(path, tuple(reading.lines), reading.complete and not reading.cut)
+            if is_own(document):
+                continue
+            documents.append(document)
+            if not document.complete:
+                part.append(path)
+        unread += [(path, self._say("too much for one run", "한 번에 읽기에 너무 많음")) for path in sources.too_much]
+        unread += [(path, self._say("only in part", "일부만 읽음")) for path in part if path not in sources.too_much]
+        if not self._sees_all(task):
+            part.append(self._say("a folder with too many entries", "항목이 너무 많은 폴더"))
+            unread.append((".", self._say("more entries than one listing shows", "항목이 목록 하나보다 많음")))
+        return Material(tuple(documents), tuple(unread), tuple(part), sources.named, sources.paths)
+
+    def _write_or_end(self, outcomes: list[Outcome], sources: list[Sources], listing: Listing) -> Thought:
+        """Write each report that is not there yet; then say the result, or what was not reached."""
+        written: list[str] = []
+        parts = list(zip(self.tasks, outcomes, sources, strict=True))
+        for output in self._outputs():
+            reached = [part for part in parts if (part[0].output or REPORT) == output and part[1].reached]
+            if not reached:
+                continue
+            path = self._free(output, listing, named=any(task.output for task, _, _ in reached))
+            tried = self.progress.written.get(path)
+            if tried is None:
+                if path in listing.sizes and path not in self.progress.readings:
+                    text = self._say(f"{path} is there: I look whose it is.", f"{path} 파일이 이미 있어 살펴봅니다.")
+                    return self._thought(1, text, [_call("read_file", path=path, offset=1, limit=READ_LINES)])
+                text = self._report(reached)
+                said = self._say(f"I write {path}.", f"{path} 파일을 씁니다.")
+                return self._thought(2, said, [_call("write_file", path=path, text=text)])
+            if tried.outcome != "ok":
+                problem = self._say(
+                    f"{path} could not be written: {tried.text}", f"{path} 파일을 쓰지 못했습니다: {tried.text}"
+                )
+                return self._give_up("\n\n".join([problem, *(outcome.result for outcome in outcomes)]))
+            written.append(path)
+        return self._end(outcomes, written)
+
+    def _report(self, reached: list[tuple[Task, Outcome, Sources]]) -> str:
+        sections: list[str] = []
+        unread: dict[str, str] = {}
+        for task, outcome, one in reached:
+            sections += outcome.sections
+            unread |= dict(self._material(task, one).unread)
+        title = reached[0][1].title if len(reached) == 1 else self._say("Report", "보고서")
+        return report(title, [*sections, *not_read(list(unread.items()), self.language)], self.language)
+
+    def _free(self, output: str, listing: Listing, *, named: bool) -> str:
+        """The report's path; one that holds somebody's own text is only overwritten where the goal names it."""
+        path, number = output, 2
+        while not named and path in listing.sizes and path in self.progress.readings:
+            if is_own(Document(path, tuple(self.progress.readings[path].lines))):
+                break
+            stem, dot, suffix = output.rpartition(".")
+            path, number = f"{stem}-{number}{dot}{suffix}", number + 1
+        return path
+
+    def _end(self, outcomes: list[Outcome], written: list[str]) -> Thought:
+        files = ", ".join(written)
+        told = "\n\n".join(outcome.result for outcome in outcomes)
+        if not all(outcome.reached for outcome in outcomes):
+            also = self._say(f"\n\nWritten: {files}.", f"\n\n쓴 파일: {files}.") if written else ""
+            return self._give_up(told + also)
+        short = "\n" not in told
+        result = f"{files}: {told}" if short else f"{told}\n\n{self._say('Written', '쓴 파일')}: {files}"
+        text = self._say("The report is written.", "보고서를 썼습니다.")
+        return self._thought(3, text, [_call("task_complete", result=result, files=[*written])])
+
+    def _missing(self, path: str, listing: Listing) -> str:
+        there = [*(f"{folder}/" for folder in sorted(listing.folders)), *sorted(listing.sizes)]
+        shown = ", ".join(name for name in there if not name.startswith("."))[:1_000] or "–"
+        return self._say(f"There is no file or folder “{path}”. The workspace holds: {shown}.",
+                         f"“{path}”에 해당하는 파일이나 폴더가 없습니다. 작업 폴더에 있는 것: {shown}.")  # fmt: skip
+
+    def _give_up(self, reason: str) -> Thought:
+        done = sum(bool(there) for there in (self.progress.listings, self.progress.readings, self.progress.written))
+        return self._thought(done, self._say("I end here.", "여기서 끝냅니다."), [_call("give_up", reason=reason)])
+
+    def _thought(self, at: int, text: str, commands: list[CommandCall]) -> Thought:
+        """`at` is the stage of the plan that these commands belong to."""
+        outputs = ", ".join(self._outputs())
+        stages = (
+            self._say("List the workspace", "작업 폴더 목록 보기"),
+            self._say("Read the files in question", "해당 파일 읽기"),
+            self._say(f"Write {outputs}", f"{outputs} 쓰기"),
+            self._say("Say the result", "결과 말하기"),
+        )
+        plan = tuple(f"[{'x' if n < at else '>' if n == at else ' '}] {stage}" for n, stage in enumerate(stages))
+        doubt = self._say("Rules choose by words, not by meaning.", "규칙은 뜻이 아니라 낱말로 고릅니다.")
+        if self.progress.advised:
+            doubt += self._say(" I can't follow messages on the way.", " 도중에 보낸 말은 따를 수 없습니다.")
+        why = self._say("The rules for such a goal: list, read, quote or count, report.",
+                        "이런 목표의 규칙: 목록, 읽기, 인용 또는 세기, 보고.")  # fmt: skip
+        return Thought(text=text, reasoning=why, plan=plan, criticism=doubt, speak=text, commands=tuple(commands))
+
+
+def _may_be_folder(path: str) -> list[str]:
+    """The names under which the goal may mean a folder; a name with a suffix is a file's."""
+    return [] if re.search(r"\.\w+$", path) else [name for name in particle_variants(path.rstrip("/")) if name]
+
+
+def _read_for(task: Task, sources: Sources) -> tuple[str, ...]:
+    """What has to be read for a task: nothing to count files, tables alone to calculate."""
+    match task.deed:
+        case CountFiles():
+            return ()
+        case Calculate() if task.otherwise is None:
+            return tuple(path for path in sources.paths if path.casefold().endswith(TABLES))
+        case _:
+            return sources.paths
+
+
+def _cannot_plan(text: str, language: Language) -> Thought:
+    """Say at once what the planner can do, and how to connect a language model that can do the rest."""
+    shown = text if len(text) <= 200 else f"{text[:200]}…"
+    reason = pick(
+        language,
+        f"The offline planner works by rules, without a language model, and has none for this: “{shown}”. It can "
+        "summarise files or folders with quotes, answer a question from the documents in the workspace, find and count "
+        "words or files, and total, average, or rank columns of a CSV file. For the rest connect a language model: "
+        'export OPENAI_API_KEY=…, or autoagent run --base-url http://localhost:11434/v1 -m NAME "GOAL".',
+        "오프라인 플래너는 언어 모델 없이 규칙으로만 일하며, 이 목표에 맞는 규칙이 없습니다: "
+        f"“{shown}”. 할 수 있는 일: 파일이나 폴더를 인용으로 요약하기, 작업 폴더의 문서에서 질문에 답하기, "
+        "낱말이나 파일을 찾아 세기, CSV 파일의 열을 합계·평균·순위로 계산하기. 그 밖의 일에는 언어 모델을 연결해 "
+        "주세요: export OPENAI_API_KEY=… 또는 "
+        'autoagent run --base-url http://localhost:11434/v1 -m NAME "목표".',
+    )
+    said = pick(language, "I can't plan this goal.", "이 목표는 계획할 수 없습니다.")
+    plan = (f"[>] {pick(language, 'Say so and name what helps', '그렇다고 말하고 방법 알리기')}",)
+    doubt = pick(language, "A language model may well manage it.", "언어 모델이라면 할 수 있을지 모릅니다.")
+    why = pick(language, "No rule fits, and guessing would be worse.", "맞는 규칙이 없고, 짐작은 더 나쁩니다.")
+    return Thought(
+        text=said, reasoning=why, plan=plan, criticism=doubt, speak=said, commands=(_call("give_up", reason=reason),)
+    )
+
+
+def _call(name: str, **args: Any) -> CommandCall:
+    return CommandCall(name=name, args=args)

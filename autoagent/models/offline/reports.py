@@ -1,0 +1,59 @@
+"""Reports in Markdown: a heading, how it was made, then quotes with their sources or a table."""
+
+from collections.abc import Iterable, Sequence
+
+from autoagent.models.offline.documents import Document, Passage
+from autoagent.models.offline.say import pick
+from autoagent.models.offline.words import Language
+
+MARKERS = (
+    "_Put together by rules (offline planner, no language model). Every quote is verbatim, its source below it._",
+    "_규칙으로 만든 보고서입니다(오프라인 플래너, 언어 모델 없음). 모든 인용은 원문이며 출처가 아래에 있습니다._",
+)
+MAX_CHARS = 300_000  # of one report, so that the reply that writes it stays whole in the context
+NAMED = 50  # files that are named one by one
+
+
+def is_own(document: Document) -> bool:
+    """The document is an earlier report of ours, so no source."""
+    return any(marker in document.lines[:8] for marker in MARKERS)
+
+
+def report(title: str, sections: Iterable[str], language: Language) -> str:
+    head = f"# {title}\n\n{MARKERS[1] if language == 'ko' else MARKERS[0]}\n"
+    text = "\n".join([head, *sections])
+    if len(text) > MAX_CHARS:
+        cut = text.rfind("\n\n", 0, MAX_CHARS)
+        more = pick(language, "The report would be longer than one reply can hold; the rest is left out.",
+                    "보고서가 한 번의 답변에 담기에 너무 길어 나머지는 생략했습니다.")  # fmt: skip
+        text = f"{text[:cut]}\n\n{more}\n"
+    return text
+
+
+def quote(passage: Passage) -> str:
+    """A block of the verbatim lines, then the source with the first one's number."""
+    lines = "\n".join(f"> {line}" for line in passage.text.split("\n"))
+    return f"{lines}\n\n— {passage.path}:{passage.line}\n"
+
+
+def not_read(unread: Sequence[tuple[str, str]], language: Language) -> list[str]:
+    """A section that names what was passed over and why, or nothing."""
+    if not unread:
+        return []
+    title = pick(language, "Not read", "읽지 않은 파일")
+    lines = [f"- {path}: {' '.join(why.split())[:300]}" for path, why in unread[:NAMED]]
+    if len(unread) > NAMED:
+        more = len(unread) - NAMED
+        lines.append(pick(language, f"- and {more:,} more", f"- 그 밖에 {more:,}개"))
+    return [f"## {title}\n\n" + "\n".join(lines) + "\n"]
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], right_from: int = 1) -> str:
+    """A Markdown table whose columns from `right_from` on are numbers."""
+    marks = ["---" if at < right_from else "---:" for at in range(len(header))]
+    lines = [header, marks, *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")

@@ -1,0 +1,200 @@
+"""Doing a task on the documents that were read: sections for the report, and the result in words."""
+
+import re
+from dataclasses import dataclass
+
+from autoagent.models.offline.answering import answer
+from autoagent.models.offline.calculating import calculated
+from autoagent.models.offline.columns import Calculate
+from autoagent.models.offline.documents import Document, Passage
+from autoagent.models.offline.finding import find
+from autoagent.models.offline.goals import Ask, CountFiles, Find, Summarise, Task
+from autoagent.models.offline.outcome import Outcome
+from autoagent.models.offline.paths import mask_paths
+from autoagent.models.offline.reports import quote, table
+from autoagent.models.offline.say import count, pick
+from autoagent.models.offline.summarising import Summary, summarise
+from autoagent.models.offline.words import SAID_OF_A_REPORT, Language, is_hangul, is_stop, stem, tokens, vocabulary
+
+LINES = 300  # quoted of a search; the count is of all
+LINES_TOLD = 10
+_NO_TOPIC = vocabulary(
+    "summarise summarize sum summary summaries recap overview digest source sources quote quotes citation citations",
+    "cite short brief briefly concise quick key main important point points report save write put store result results",
+    "markdown note sentence sentences bullet bullets line lines md txt csv english korean one two three four five",
+    "single make create prepare draft show contents content everything output named called new using reference",
+    "references",
+)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a task has to work on; `part` names files of which not everything could be read."""
+
+    documents: tuple[Document, ...]
+    unread: tuple[tuple[str, str], ...]
+    part: tuple[str, ...]
+    named: frozenset[str]
+    paths: tuple[str, ...]
+
+
+def done(task: Task, material: Material, language: Language) -> Outcome:
+    deed = task.deed
+    match deed:
+        case Summarise():
+            return _summarised(task, deed, material, language)
+        case Ask():
+            return _answered(deed, material, language)
+        case Find():
+            return _found(deed, material, language)
+        case CountFiles():
+            return _counted(task, deed, material, language)
+        case Calculate():
+            outcome = calculated(deed, material.documents, material.part, language)
+            if not outcome.reached and task.otherwise:
+                return _answered(task.otherwise, material, language)
+            return outcome
+
+
+def _summarised(task: Task, deed: Summarise, material: Material, language: Language) -> Outcome:
+    topic = _topic(task, material)
+    summaries = summarise(material.documents, topic, deed.sentences)
+    told = [summary for summary in summaries if summary.quotes]
+    quotes = sum(len(summary.quotes) for summary in told)
+    if not told:
+        about = f" ({', '.join(topic)})" if topic else ""
+        looked = _looked_in(material, language)
+        reason = pick(language, f"Nothing to quote{about}. {looked}", f"인용할 내용이 없습니다{about}. {looked}")
+        return Outcome(False, reason)
+    sections = [_section(summary, language) for summary in summaries]
+    result = pick(
+        language,
+        f"{count(quotes, 'quote')} from {count(len(told), 'document')}",
+        f"문서 {len(told)}개에서 인용 {quotes}개",
+    )
+    return Outcome(True, result, tuple(sections), pick(language, "Summary", "요약"))
+
+
+def _topic(task: Task, material: Material) -> list[str]:
+    """What the summary is to be about: the words of the goal that are neither its verb nor its place."""
+    text = re.sub(r"\bfor (?:my|the|our|a|an|me|us)(?: \w+)?|\b\d+\b", " ", mask_paths(task.text), flags=re.I)
+    known = {stem(word) for word in material.named}
+    known |= {stem(word) for path in task.scope.paths for word in tokens(path)}
+    words = [word for word in tokens(text) if not is_stop(word) and stem(word) not in known]
+    return list(
+        dict.fromkeys(stem(w) for w in words if not SAID_OF_A_REPORT.match(w) and w.casefold() not in _NO_TOPIC)
+    )
+
+
+def _section(summary: Summary, language: Language) -> str:
+    lines = [f"## {summary.path}\n"]
+    if summary.table_rows:
+        rows = summary.table_rows
+        lines.append(
+            pick(language, f"A table: this header, then {rows:,} lines.\n", f"표: 아래 머리글과 {rows:,}줄.\n")
+        )
+    if not summary.quotes:
+        lines.append(pick(language, "Nothing in it to quote.\n", "인용할 내용이 없습니다.\n"))
+    heading = ""
+    for passage in summary.quotes:
+        if passage.heading != heading:
+            heading = passage.heading
+            lines.append(f"### {heading}\n")
+        lines.append(quote(passage))
+    return "\n".join(lines)
+
+
+def _answered(deed: Ask, material: Material, language: Language) -> Outcome:
+    found = answer(deed.question, material.documents, tuple(material.named))
+    looked = _looked_in(material, language)
+    if not found.quotes:
+        unknown = ", ".join(found.unknown)
+        words = (
+            pick(language, f" No document holds: {unknown}.", f" 어느 문서에도 없는 낱말: {unknown}.")
+            if unknown
+            else ""
+        )
+        reason = pick(language, f"Not in the documents: “{deed.question}”.{words} {looked}",
+                      f"문서에 없습니다: “{deed.question}”.{words} {looked}")  # fmt: skip
+        return Outcome(False, reason)
+    sections = [f"## {deed.question}\n", *(quote(passage) for passage in found.quotes)]
+    head = pick(language, f"{count(len(found.quotes), 'passage')}, most relevant first:",
+                f"관련이 큰 순서로 {len(found.quotes)}개 구절:")  # fmt: skip
+    return Outcome(
+        True, "\n\n".join([head, *map(_told, found.quotes)]), tuple(sections), pick(language, "Answer", "답변")
+    )
+
+
+def _found(deed: Find, material: Material, language: Language) -> Outcome:
+    found = find(deed.needles, material.documents)
+    words = ", ".join(f"“{needle}”" for needle in deed.needles)
+    where = len(found.by_file)
+    files = len(material.documents)
+    lines = len(found.lines)
+    alone = all(not is_hangul(needle[-1:]) for needle in deed.needles)  # a particle makes no other word
+    as_word = pick(language, f" ({found.as_word:,} as a word of its own)", f"(낱말 그대로는 {found.as_word:,}번)")
+    times = pick(language, count(found.times, "time"), f"{found.times:,}번") + (as_word if alone else "")
+    amount = pick(
+        language,
+        f"{words}: {times} in {count(lines, 'line')} of {count(where, 'file')}; {count(files, 'file')} searched",
+        f"{words}: {times}, 파일 {where}개의 {lines:,}줄; 찾아본 파일 {files}개",
+    )
+    if material.part:
+        part = ", ".join(material.part[:20])
+        reason = pick(language, f"No full count: not read whole: {part}. In what was read: {amount}.",
+                      f"전체를 세지 못했습니다. 다 읽지 못한 파일: {part}. 읽은 부분에서: {amount}.")  # fmt: skip
+        return Outcome(False, reason)
+    header = pick(language, "File|Times", "파일|횟수").split("|")
+    sections = [f"## {words}\n", amount + ".\n"]
+    if where:
+        sections.append(table(header, [(path, f"{times:,}") for path, times in found.by_file.items()]))
+    sections += [quote(line) for line in found.lines[:LINES]]
+    if len(found.lines) > LINES:
+        more = len(found.lines) - LINES
+        sections.append(
+            pick(
+                language,
+                f"{more:,} more lines are counted but not quoted.\n",
+                f"{more:,}줄은 세었으나 인용하지 않았습니다.\n",
+            )
+        )
+    told = [_told(line) for line in found.lines[:LINES_TOLD]]
+    return Outcome(True, "\n\n".join([amount, *told]), tuple(sections), pick(language, "Places", "찾은 곳"))
+
+
+def _counted(task: Task, deed: CountFiles, material: Material, language: Language) -> Outcome:
+    paths = [path for path in material.paths if not deed.suffixes or path.casefold().endswith(deed.suffixes)]
+    kinds: dict[str, int] = {}
+    for path in paths:
+        name = path.rpartition("/")[2]
+        kind = f".{name.rpartition('.')[2].casefold()}" if "." in name else pick(language, "no suffix", "확장자 없음")
+        kinds[kind] = kinds.get(kind, 0) + 1
+    which = f" ({', '.join(deed.suffixes)})" if deed.suffixes else ""
+    if material.part:
+        reason = pick(language, "No full count: the workspace holds more entries than one listing shows.",
+                      "전체를 세지 못했습니다. 작업 폴더의 항목이 목록 하나보다 많습니다.")  # fmt: skip
+        return Outcome(False, reason)
+    result = pick(
+        language,
+        f"{count(len(paths), 'file')}{which}, hidden ones not counted",
+        f"파일 {len(paths):,}개{which}, 숨김 파일 제외",
+    )
+    header = pick(language, "Kind|Files", "종류|파일 수").split("|")
+    rows = table(header, [(kind, f"{number:,}") for kind, number in sorted(kinds.items())])
+    return Outcome(True, result, (f"## {task.text}\n", result + ".\n", rows), pick(language, "Files", "파일"))
+
+
+def _told(passage: Passage) -> str:
+    return quote(passage).rstrip()
+
+
+def _looked_in(material: Material, language: Language) -> str:
+    names = [document.path for document in material.documents]
+    shown = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
+    looked = pick(language, f"Looked in {count(len(names), 'file')}", f"찾아본 파일 {len(names)}개") + (
+        f": {shown}." if names else "."
+    )
+    if material.unread:
+        paths = ", ".join(path for path, _ in material.unread[:20])
+        looked += pick(language, f" Not read: {paths}.", f" 읽지 않은 파일: {paths}.")
+    return looked
