@@ -1,7 +1,7 @@
 """The loop: think, act, observe, until the goal is reached or a limit is."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from string import Template
 
 from autoagent import memory, stall
@@ -14,20 +14,12 @@ from autoagent.inbox import InboxMessage
 from autoagent.journal import Journal
 from autoagent.models import PLAIN_TEXT, Model
 from autoagent.people import People
+from autoagent.prompts import Prompts
 from autoagent.registry import Registry
 from autoagent.state import State
 from autoagent.thoughts import parse_thought
 
 UNREADABLE_IN_A_ROW = 3
-
-
-@dataclass(frozen=True)
-class Prompts:
-    """`system` is the unchanging head of the context; the others end a context with what is asked for."""
-
-    system: str
-    summary: str
-    review: str
 
 
 class Agent:
@@ -102,7 +94,10 @@ class Agent:
         except ThoughtError as error:
             thought, problem = None, memory.clip(str(error), self.setup.context_tokens // 16, self.model.count)
         share = self.setup.context_tokens // memory.SAID_SHARE // (1 if thought else 4)
-        said = memory.clip(thought.as_reply() if thought else reply.text, share, self.model.count)
+        text = thought.as_reply() if thought else reply.text
+        if thought and self.model.count(text) > share:
+            text = thought.shortened().as_reply()
+        said = memory.clip(text, share, self.model.count)
         tokens = self.model.count(said + problem) + memory.FRAMING_TOKENS
         self.record(answer.event("step", thought=thought, problem=problem, said=said, tokens=tokens))
 
@@ -112,17 +107,17 @@ class Agent:
         One that the endpoint found too long is sent once more, halved.
         """
         limit, refused = self.setup.context_tokens, self.state.too_long
-        tail, roomy = memory.volatile_tail(self.state, limit), int(limit * memory.HIGH_WATER)
-        context = self.context(tail, exact=bool(self.state.step) or self.state.limits.tokens is not None)
-        if not context.fits(roomy):
-            context = self.context(tail)
+        roomy, exact = int(limit * memory.HIGH_WATER), bool(self.state.step) or self.state.limits.tokens is not None
+        context = self.step_context(exact=exact)
+        if not context.fits(roomy) and not exact:
+            context = self.step_context(exact=True)
         if context.fits(roomy) and not refused:
             return context
         compacted = refused < 2 and self.compact(context)
         if self.state.status != "running" or (compacted and not self.state.too_long):
             return None
         if compacted:  # also where the summary was what is too long
-            return self.context(tail)
+            return self.step_context(exact=True)
         if context.fits(limit) and not refused:
             return context
         needs = f"a step needs {context.tokens:,} context tokens, the limit is {limit:,}"
@@ -130,11 +125,14 @@ class Agent:
         self.record(RunPaused(status="limit", reason=refusal if refused else needs))
         return None
 
-    def context(self, tail: str, *, exact: bool = True) -> memory.Context:
-        """What the model is to see. The first one may be bounded by its bytes: the tokenizer loads meanwhile."""
+    def step_context(self, *, exact: bool) -> memory.Context:
+        """What the model is to see in a step. The first may be bounded by its bytes: the tokenizer loads meanwhile."""
         count = self.model.count if exact else self.model.bound
         if not self.fixed_tokens or self.state.step <= 1:
             self.fixed_tokens = count(self.fixed_text) + memory.FRAMING_TOKENS
+        return self.context(memory.volatile_tail(self.state, self.setup.context_tokens, self.fixed_tokens), count)
+
+    def context(self, tail: str, count: memory.Count) -> memory.Context:
         tail_tokens = count(tail) + memory.FRAMING_TOKENS
         return memory.build_context(
             self.state, self.prompts.system, tail, fixed_tokens=self.fixed_tokens, tail_tokens=tail_tokens
@@ -180,7 +178,7 @@ class Agent:
                 by="model" if by_model else "digest",
                 tokens_before=context.tokens,
                 tokens_after=context.tokens - dropped - self.state.summary_tokens + tokens,
-                kept=f"goal, plan, newest steps: {len(self.state.steps) - upto}",
+                kept=f"goal, plan, the newest step{'s' if len(self.state.steps) - upto > 1 else ''}",
             )
         )
         return True
@@ -194,7 +192,8 @@ class Agent:
             return self.record(RunPaused(status="limit", reason="the model refuses the review's context as too long"))
         pending = self.state.pending
         said = pending.step.said if pending else ""
-        context = self.context(Template(self.prompts.review).substitute(thought=said))
+        self.fixed_tokens = self.fixed_tokens or self.model.count(self.fixed_text) + memory.FRAMING_TOKENS
+        context = self.context(Template(self.prompts.review).substitute(thought=said), self.model.count)
         if answer := self.ask("review", self.fast_model, context):
             share = self.setup.context_tokens // memory.SAID_SHARE
             said = memory.clip(answer.reply.text, share, self.model.count)

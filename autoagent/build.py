@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from autoagent import __version__, prompts
-from autoagent.agent import Agent, Prompts
+from autoagent.agent import Agent
 from autoagent.budget import COST_USD, REPLY_TOKENS, STEPS, Limits, Usage, dollars
 from autoagent.errors import ConfigError, JournalError, SandboxError
 from autoagent.events import RunResumed, RunStarted, Setup
@@ -329,7 +329,7 @@ def make_agent(journal: Journal, people: People, settings: Settings, notify: Not
         make_registry(setup, lambda _: None),
         Workspace(Path(setup.workspace), forbidden=[state_folder()]),
         people,
-        prompts=Prompts(
+        prompts=prompts.Prompts(
             system=artifact(journal.folder, state.system),
             summary=prompts.load("summary", prompts_folder()),
             review=prompts.load("review", prompts_folder()),

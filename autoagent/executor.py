@@ -64,7 +64,9 @@ class Executor:
             return self._finish(call, _surprise(error), seen, ends_batch=True)
         change = change if isinstance(change, Change) else None
         if self._repeats(call):
-            return self._finish(call, Result("refused", f"{stall.REPEATED} Do something else."), seen, ends_batch=True)
+            return self._finish(
+                call, Result("refused", f"{stall.REPEATED} Do something else with it."), seen, ends_batch=True
+            )
         allowed_by = self._allowed(call, bound, change)
         if not allowed_by:
             return None

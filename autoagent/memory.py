@@ -15,9 +15,10 @@ from autoagent.stall import warning
 from autoagent.state import Observation, State, Step
 from autoagent.thoughts import plan_mark
 
-HIGH_WATER, LOW_WATER = 0.9, 0.5  # parts of the context limit
+HIGH_WATER, LOW_WATER = 0.9, 0.5  # parts of the context limit; the second of what rules and schema leave
 SUMMARY_SHARE = 8  # one part in so many
 SAID_SHARE, OBSERVED_SHARE = 8, 4
+LEAST_FACTOR = 0.8  # the next text may be of a kind that takes more tokens than the last
 FRAMING_TOKENS = 40  # delimiters and message framing of one observation or reply
 Count = Callable[[str], int]
 
@@ -54,7 +55,12 @@ def build_context(state: State, system: str, tail: str, *, fixed_tokens: int, ta
         "plan and limits": tail_tokens,
     }
     estimated = sum(sections.values())
-    return Context(messages, sections, estimated, math.ceil(estimated * max(1.0, state.calibration)))
+    return Context(messages, sections, estimated, math.ceil(estimated * factor_of(state)))
+
+
+def factor_of(state: State) -> float:
+    """What our counts are multiplied with: no less than the API counted last, and never far below our own."""
+    return max(LEAST_FACTOR, state.calibration)
 
 
 def prefix(state: State, system: str) -> list[Message]:
@@ -76,13 +82,15 @@ def _observed(observation: Observation, nonce: str) -> str:
     if observation.id.startswith("n"):
         return f"Note: {observation.text}"
     if observation.call is None:
-        return f"Your reply could not be used, so nothing ran: {observation.text}"
-    mark = hashlib.sha256(f"{nonce} {observation.id}".encode()).hexdigest()[:8]
+        return f"Your reply could not be used: {observation.text}"
     head = f"Observation {observation.id}, {observation.call.name}: {observation.outcome}"
+    if observation.outcome in ("refused", "skipped"):  # our words or a person's, no data
+        return f"{head}. {observation.text}"
+    mark = hashlib.sha256(f"{nonce} {observation.id}".encode()).hexdigest()[:8]
     return f"{head}\n<<<{mark}\n{observation.text}\n{mark}>>>"
 
 
-def volatile_tail(state: State, context_tokens: int) -> str:
+def volatile_tail(state: State, context_tokens: int, fixed_tokens: int) -> str:
     """The last message: plan with marks, what is left of each limit, warnings. Never part of the prefix."""
     limits, lines = state.limits, list[str]()
     if state.plan:
@@ -95,9 +103,11 @@ def volatile_tail(state: State, context_tokens: int) -> str:
         left.append(f"{state.usage.tokens:,} of {limits.tokens:,} tokens used")
     if limits.time_s is not None:
         left.append(f"{state.worked_s:.0f} of {limits.time_s:.0f} s used")
-    used = sum(step.total_tokens for step in state.steps[state.summarized :])
-    left.append(f"window {math.ceil(100 * used / context_tokens)} % full")
     lines.append(f"This is {', '.join(left)}.")
+    used = fixed_tokens + state.summary_tokens + sum(step.total_tokens for step in state.steps[state.summarized :])
+    room = int(context_tokens * HIGH_WATER / factor_of(state)) - used
+    if room < context_tokens // 4:
+        lines.append(f"Older steps are summarised soon ({max(0, room):,} tokens left): note what you need of them.")
     if limits.steps and state.step + 1 >= limits.steps:
         lines.append("It is the last step: end the run now, with task_complete if the goal is reached, else give_up.")
     if told := warning(state):
@@ -120,6 +130,8 @@ def clip(text: str, limit: int, count: Count) -> str:
 
 def _head_and_tail(text: str, size: int) -> str:
     head, tail = text[: size * 2 // 3], text[len(text) - size // 3 :]
+    if "\n" in head and "\n" in tail:  # whole lines
+        head, tail = head[: head.rindex("\n")], tail[tail.index("\n") + 1 :]
     left_out = text[len(head) : len(text) - len(tail)]
     lines = left_out.count("\n")
     amount = f"{lines:,} lines" if lines > 1 else f"{len(left_out):,} characters"
@@ -131,8 +143,8 @@ def steps_to_compact(state: State, *, fixed_tokens: int, limit: int) -> int:
 
     The newest step always stays. 0: there is nothing that could be compacted.
     """
-    factor = max(1.0, state.calibration)
-    room = limit * LOW_WATER / factor - fixed_tokens - limit // SUMMARY_SHARE / factor
+    whole = limit / factor_of(state)
+    room = (whole - fixed_tokens) * LOW_WATER - whole / SUMMARY_SHARE
     kept, upto = 0, len(state.steps)
     while upto > state.summarized:
         kept += state.steps[upto - 1].total_tokens

@@ -5,14 +5,20 @@ from autoagent.thoughts import CommandCall
 
 WARN, REFUSE, STOP = 3, 5, 8  # repetitions (UX.md: said, refused, ended)
 LOOK_BACK = 60  # steps
-REPEATED = "Refused: this command has had the same result every time."
+REPEATED = "Not run again: you have the result of this command already, and no file was changed since."
 
 
 def repetitions(state: State, call: CommandCall) -> int:
-    """How often in a row this very call had the same outcome; calls that this guard refused count too."""
+    """How often in a row this very call had the same outcome; calls that this guard refused count too.
+
+    A file written in between by another command makes a new start: what is there may have changed.
+    """
     count, text = 0, None
-    for step in reversed(state.steps[max(state.guarded_from, len(state.steps) - LOOK_BACK) :]):
+    current = (state.pending.step,) if state.pending else ()
+    for step in reversed((*state.steps[max(state.guarded_from, len(state.steps) - LOOK_BACK) :], *current)):
         for observation in reversed(step.observations):
+            if observation.wrote and observation.call != call:
+                return count
             if observation.call != call or observation.outcome == "skipped":
                 continue
             if observation.outcome == "refused" and observation.text.startswith(REPEATED):
@@ -29,7 +35,7 @@ def warning(state: State) -> str:
     count, call = _worst(state)
     if count < WARN or call is None:
         return ""
-    told = f"You ran {call.name} with the same arguments {count} times and got the same result each time."
+    told = f"You asked for {call.name} with the same arguments {count} times, and the result is the same."
     if count < REFUSE:
         return f"{told} Change your plan."
     return f"{told} It will not be run again. Review the whole plan: take another way, or end with what you have."

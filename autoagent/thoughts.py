@@ -11,6 +11,7 @@ from autoagent.reading import SHAPE, read_embedded, read_object
 
 MAX_REPLY_CHARS = 2_000_000
 MAX_COMMANDS = 20
+SHORT_CHARS = 240  # of an argument in a reply that is shortened
 
 
 class CommandCall(BaseModel):
@@ -20,6 +21,9 @@ class CommandCall(BaseModel):
 
     name: str
     args: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
+
+    def shortened(self) -> "CommandCall":
+        return self.model_copy(update={"args": {name: _shortened(value) for name, value in self.args.items()}})
 
 
 class Thought(BaseModel):
@@ -36,6 +40,10 @@ class Thought(BaseModel):
     criticism: str = ""
     speak: str = ""
     commands: tuple[CommandCall, ...]
+
+    def shortened(self) -> "Thought":
+        """With the beginning of each long argument only: it was carried out, and need not be read again."""
+        return self.model_copy(update={"commands": tuple(call.shortened() for call in self.commands)})
 
     def as_reply(self) -> str:
         """The reply in its one canonical form: what the model sees of what it said."""
@@ -66,6 +74,14 @@ def parse_thought(reply: str, *, cut: bool = False) -> Thought:
     except (RecursionError, MemoryError):
         raise ThoughtError(f"The reply is nested too deeply. {SHAPE}") from None
     return thought
+
+
+def _shortened(value: JsonValue) -> JsonValue:
+    if not isinstance(value, str) or len(value) <= SHORT_CHARS:
+        return value
+    return (
+        f"{value[: SHORT_CHARS // 2]}… (cut here only: {len(value):,} characters in {value.count(chr(10)) + 1} lines)"
+    )
 
 
 def plan_mark(line: str) -> tuple[str, str]:

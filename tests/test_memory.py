@@ -36,6 +36,7 @@ from autoagent.memory import (
     build_context,
     clip,
     digest,
+    factor_of,
     steps_to_compact,
     volatile_tail,
 )
@@ -219,7 +220,7 @@ def closed(step: Step) -> bool:
 def test_a_context_is_never_larger_than_it_says(moves: list[Move]) -> None:
     state = fold(events_of(moves))
     state = replace(state, steps=tuple(step for step in state.steps if not closed(step)), summarized=0, summary="")
-    tail = volatile_tail(state, LIMIT)
+    tail = volatile_tail(state, LIMIT, 100)
     fixed = count(SYSTEM) + FRAMING_TOKENS
     context = build_context(state, SYSTEM, tail, fixed_tokens=fixed, tail_tokens=count(tail) + FRAMING_TOKENS)
     assert sum(count(message["content"]) + 4 for message in context.messages) <= context.tokens
@@ -259,13 +260,13 @@ def test_the_marks_differ_between_observations_and_between_runs() -> None:
 
 @pytest.mark.parametrize("plan", [("[ ] " + "x" * 100_000,), ("[ ] step",) * 10_000], ids=["long", "many"])
 def test_a_huge_plan_does_not_fill_the_window(plan: tuple[str, ...]) -> None:
-    tail = volatile_tail(replace(fold([START]), plan=plan), LIMIT)
+    tail = volatile_tail(replace(fold([START]), plan=plan), LIMIT, 100)
     assert count(tail) < LIMIT // 2
     assert "left out here" in tail
 
 
 def test_a_usual_plan_is_shown_whole_with_its_marks() -> None:
-    tail = volatile_tail(replace(fold([START]), plan=("[x] read", "- [>] write", "check")), LIMIT)
+    tail = volatile_tail(replace(fold([START]), plan=("[x] read", "- [>] write", "check")), LIMIT, 100)
     assert "[x] read\n[>] write\n[ ] check\n" in tail
 
 
@@ -306,8 +307,10 @@ def test_compaction_comes_down_to_the_low_water_mark_or_keeps_only_the_newest_st
     upto = steps_to_compact(state, fixed_tokens=fixed, limit=limit)
     assert upto == 0 or state.summarized < upto < len(steps)
     kept = sum(step.total_tokens for step in steps[upto or state.summarized :])
-    after = (fixed + kept) * max(1.0, calibration) + limit // SUMMARY_SHARE
-    assert after <= limit * LOW_WATER + 1 or len(steps) - (upto or state.summarized) <= 1
+    whole = limit / factor_of(state)
+    assert (
+        kept + whole / SUMMARY_SHARE <= (whole - fixed) * LOW_WATER + 1 or len(steps) - (upto or state.summarized) <= 1
+    )
 
 
 def observed(n: int, text: str, outcome: str = "ok", wrote: str = "") -> Step:

@@ -1,5 +1,6 @@
 """Every prompt that is sent to a model: templates in this folder; a user's own folder overrides one by its name."""
 
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -7,6 +8,15 @@ from string import Template
 from autoagent.errors import ConfigError
 
 NAMES = ("system", "summary", "review", "goals")
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """`system` is the unchanging head of the context; the others end a context with what is asked for."""
+
+    system: str
+    summary: str
+    review: str
 
 
 def load(name: str, own: Path | None = None) -> str:
