@@ -180,7 +180,10 @@ class PersonSaid(_Event):
 
 
 class CommandStarted(_Event):
-    """For a change of a file: its fingerprints before and after, so that a crash leaves no doubt."""
+    """For a change of a file: its fingerprints before and after, so that a crash leaves no doubt.
+
+    `diff` is for people, where it did not stand in a question.
+    """
 
     type: Literal["command_started"] = "command_started"
     call_id: str
@@ -189,6 +192,7 @@ class CommandStarted(_Event):
     path: str = ""
     before: str = ""
     after: str = ""
+    diff: str = ""
 
 
 Outcome = Literal["ok", "failed", "refused", "unknown", "skipped"]

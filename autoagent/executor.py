@@ -1,6 +1,7 @@
 """Commands: bound, decided, journalled, run, observed."""
 
 import hashlib
+import json
 import time
 import traceback
 from collections.abc import Sequence
@@ -106,15 +107,29 @@ class Executor:
         return stall.repetitions(self.journal.state, call.call) >= stall.REFUSE
 
     def _read_side_by_side(self, reads: Sequence["_Read"]) -> None:
-        """Run reading commands in threads; their observations keep the order of the thought."""
-        seen = [dict[str, str]() for _ in reads]
-        envs = [self._env(one) for one in seen]
+        """Run reading commands in threads; their observations keep the order of the thought.
+
+        What the short ones leave of the room is the long ones': those run once more, within it.
+        """
         for read in reads:
             self.journal.append(_started(read.call, read.allowed_by, None))
-        with ThreadPoolExecutor(len(reads)) as pool:
-            results = list(pool.map(self._run, [read.bound for read in reads], [None] * len(reads), envs))
-        for read, result, one in zip(reads, results, seen, strict=True):
-            self._finish(read.call, result, one)
+        whole = self.setup.context_tokens // memory.OBSERVED_SHARE
+        results = self._in_threads([read.bound for read in reads], [whole] * len(reads))
+        sizes = [self.count(result.text) + memory.FRAMING_TOKENS for result, _ in results]
+        shares = memory.allot(whole, sizes)
+        long = [at for at, size in enumerate(sizes) if size > shares[at]]
+        again = self._in_threads([reads[at].bound for at in long], [shares[at] for at in long])
+        for at, result in zip(long, again, strict=True):
+            results[at] = result
+        for read, (result, seen), share in zip(reads, results, shares, strict=True):
+            self._finish(read.call, result, seen, share=share)
+
+    def _in_threads(self, bound: Sequence[Bound], shares: Sequence[int]) -> list[tuple[Result, dict[str, str]]]:
+        """Results in order, each with the fingerprints of what it read."""
+        seen = [dict[str, str]() for _ in bound]
+        envs = [self._env(one, share) for one, share in zip(seen, shares, strict=True)]
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            return list(zip(pool.map(self._run, bound, [None] * len(bound), envs), seen, strict=True))
 
     def _decide(self, bound: Bound) -> policy.Decision:
         return policy.decide(bound, self.journal.state, approve=self.setup.approve, real_name=self.files.real_name)
@@ -124,11 +139,12 @@ class Executor:
         try:
             decision = self._decide(bound)
         except CommandError as error:
-            self._finish(call, Result("refused", str(error)), {}, ends_batch=True)
+            self._finish(call, Result("failed", str(error)), {}, ends_batch=bound.command.effect != "reads")
             return ""
         if decision.action == "deny" or call.allowed is False:
             said = decision.reason if decision.action == "deny" else f"The person said no. {call.reason}"
-            self._finish(call, Result("refused", f"Not run. {said}".strip(), detail=decision.by), {}, ends_batch=True)
+            refused = Result("refused", f"Not run. {said}".strip(), detail=decision.by)
+            self._finish(call, refused, {}, ends_batch=bound.command.effect != "reads" or call.allowed is False)
             return ""
         digest = _digest(call, change)
         if call.allowed and call.approved in (digest, EDITED):
@@ -191,10 +207,18 @@ class Executor:
         status = "reached" if completion.reached else "unreached"
         self.journal.append(RunEnded(status=status, result=_whole(completion.result), files=completion.files))
 
-    def _finish(self, call: PendingCall, result: Result, seen: dict[str, str], *, ends_batch: bool = False) -> None:
+    def _finish(
+        self,
+        call: PendingCall,
+        result: Result,
+        seen: dict[str, str],
+        *,
+        share: int | None = None,
+        ends_batch: bool = False,
+    ) -> None:
         """Record the observation; one that is longer than its share is clipped and kept whole beside."""
-        said = _whole(result.text)
-        text = memory.clip(said, self._share(), self.count)
+        said = _whole(_edits(call) + result.text)
+        text = memory.clip(said, share or self._share(), self.count)
         whole = self.journal.keep(said) if text != said else ""
         if whole:
             text += f"\n[Clipped. The whole text: read_observation {call.id}]"
@@ -219,14 +243,14 @@ class Executor:
         calls = len(pending.calls) + len(pending.step.observations) if pending else 1
         return self.setup.context_tokens // memory.OBSERVED_SHARE // calls
 
-    def _env(self, seen: dict[str, str]) -> Env:
+    def _env(self, seen: dict[str, str], share: int | None = None) -> Env:
         state = self.journal.state
         return Env(
             files=self.files,
             observation=self._observation,
             last_seen=state.seen.get,
             saw=seen.__setitem__,
-            share_tokens=self._share() - memory.FRAMING_TOKENS,
+            share_tokens=(share or self._share()) - memory.FRAMING_TOKENS,
             count=self.count,
         )
 
@@ -253,7 +277,13 @@ def _started(call: PendingCall, allowed_by: str, change: Change | None) -> Comma
         return CommandStarted(call_id=call.id, call=call.call, allowed_by=allowed_by)
     before, after = change.before, change.after
     return CommandStarted(
-        call_id=call.id, call=call.call, allowed_by=allowed_by, path=change.path, before=before, after=after
+        call_id=call.id,
+        call=call.call,
+        allowed_by=allowed_by,
+        path=change.path,
+        before=before,
+        after=after,
+        diff="" if call.asked else change.diff,
     )
 
 
@@ -261,6 +291,15 @@ def _digest(call: PendingCall, change: Change | None) -> str:
     """Names the exact bytes that a person is shown and that then run."""
     shown = call.call.model_dump_json() + (f"{change.before}{change.after}" if change else "")
     return hashlib.sha256(shown.encode()).hexdigest()
+
+
+def _edits(call: PendingCall) -> str:
+    """What the person changed of the arguments before the command ran, in words for the model."""
+    if call.asked_for is None:
+        return ""
+    before, after = call.asked_for.args, call.call.args
+    changed = {name: after.get(name) for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    return f"The person changed arguments before it ran. Now: {json.dumps(changed, ensure_ascii=False)}\n"
 
 
 def _whole(text: str) -> str:

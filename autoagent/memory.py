@@ -6,7 +6,7 @@ that is new each time. Nothing before the end is rewritten until the high-water 
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from autoagent.budget import dollars
@@ -136,6 +136,15 @@ def _head_and_tail(text: str, size: int) -> str:
     lines = left_out.count("\n")
     amount = f"{lines:,} lines" if lines > 1 else f"{len(left_out):,} characters"
     return f"{head}\n[… {amount} left out here …]\n{tail}"
+
+
+def allot(total: int, sizes: Sequence[int]) -> list[int]:
+    """What each may take of `total`: the small ones what they need, the large ones equal parts of the rest."""
+    shares, left = [0] * len(sizes), total
+    for rank, at in enumerate(sorted(range(len(sizes)), key=sizes.__getitem__)):
+        shares[at] = min(sizes[at], left // (len(sizes) - rank))
+        left -= shares[at]
+    return shares
 
 
 def steps_to_compact(state: State, *, fixed_tokens: int, limit: int) -> int:

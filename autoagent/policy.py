@@ -21,6 +21,9 @@ _TRUSTED = (
 )  # fmt: skip  # programs run or obey these without being asked (CONTRACT, trusted files); lower case
 
 
+ALONE = "Only a person could allow it, and nobody can be asked in this run: go on without it."
+
+
 @dataclass(frozen=True)
 class Decision:
     """`by` names the rule that decided; an `ask` waits for a person."""
@@ -59,8 +62,9 @@ def decide(bound: Bound, state: State, *, approve: Approve, real_name: Callable[
     paths = {name for path in bound.paths for name in (str(PurePosixPath(path)), real_name(path))}
     special = _special(bound, paths)
     if special:
-        action = "deny" if approve == "never" else "ask"
-        return Decision(action, "trusted files", f"{special} Only a person can allow it.")
+        if approve == "never":
+            return Decision("deny", "trusted files", f"{special} {ALONE}")
+        return Decision("ask", "trusted files", f"{special} Only a person can allow it.")
     if command.effect == "asks":
         if approve == "never":
             return Decision("deny", "continuous mode", "Nobody is here to answer. Decide yourself and go on.")

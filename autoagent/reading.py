@@ -93,9 +93,7 @@ def _object_spans(text: str) -> Iterator[tuple[int, int]]:
                 yield start, at
                 break
         else:
-            raise ThoughtError(
-                f"The JSON object is not complete: a quote or bracket is not closed. {_where(text, start)}"
-            )
+            raise ThoughtError(f"The JSON object is cut: a quote or bracket is not closed. It ends: {text[-60:]!r}")
 
 
 def _loads(text: str) -> Any:

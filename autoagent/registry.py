@@ -4,7 +4,7 @@ import contextlib
 import difflib
 import inspect
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Annotated, Any, Generic, Literal, NotRequired, ParamSpec, TypeVar, cast, get_args, get_type_hints
@@ -178,25 +178,40 @@ class Registry(Mapping[str, Command[..., Any]]):
         try:
             return Bound(cmd, _validated(cmd, given))
         except ValidationError as error:
-            problems = "; ".join(
-                f"{'.'.join(map(str, e['loc']))[:MAX_SHOWN]}: {e['msg']}" for e in error.errors(include_url=False)[:5]
-            )
-            raise InvalidArguments(
-                f"The arguments of {call.name} don't fit: {problems}. It is {cmd.signature}."
-            ) from None
+            names = list(cmd.schema["properties"])
+            problems = "; ".join(_in_words(cast(Any, e), names) for e in error.errors(include_url=False)[:5])
+            message = f"The arguments of {call.name} don't fit: {problems}. It is {cmd.signature}."
+            raise InvalidArguments(message) from None
 
     def check(self, thought: Thought) -> None:
         """Raises ThoughtError where a call can't be bound, or the run would end before other commands."""
-        try:
-            bound = [self.bind(call) for call in thought.commands]
-        except CommandError as error:
-            raise ThoughtError(f"{error} Nothing ran.") from None
+        bound, problems = list[Bound](), list[str]()
+        for call in thought.commands:
+            try:
+                bound.append(self.bind(call))
+            except CommandError as error:
+                problems.append(str(error))
+        if problems:
+            raise ThoughtError(" ".join([*dict.fromkeys(problems), "Nothing ran."]))
         if any(b.command.effect == "ends" for b in bound[:-1]):
             raise ThoughtError("A command that ends the run must be the last of a reply. Nothing ran.")
 
     def reply_schema(self) -> dict[str, Any]:
         """JSON Schema of a Thought with these commands, valid for strict structured outputs."""
         return reply_schema({cmd.name: cmd.schema for cmd in self.values()})
+
+
+def _in_words(error: Mapping[str, Any], names: Sequence[str]) -> str:
+    """One problem of pydantic's, in words that name the argument."""
+    name = ".".join(map(str, error["loc"]))[:MAX_SHOWN]
+    match error["type"]:
+        case "missing":
+            return f"`{name}` is missing"
+        case "extra_forbidden":
+            return f"`{name}` is not an argument{_near(name, names)}"
+        case _:
+            told = str(error["msg"]).removeprefix("Input ")
+            return f"`{name}` {told}" if name else told
 
 
 def _validated(cmd: Command[..., Any], given: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from functools import reduce
 from typing import Literal
 
 from autoagent.budget import Limits, Usage
+from autoagent.env import ABSENT
 from autoagent.errors import JournalCorrupt
 from autoagent.events import (
     ApprovalAsked,
@@ -30,6 +31,7 @@ from autoagent.events import (
 from autoagent.thoughts import CommandCall, Thought
 
 GRANTED = "granted before"  # who allowed what a "y N" covers
+REVIEWED = "Not run: a critic looked first. Think again; where it agrees, give the same commands again."
 MOST_CALIBRATION = 4.0  # no tokenizer needs more; an endpoint that says so miscounts
 
 Status = Literal[
@@ -73,6 +75,7 @@ class PendingCall:
 
     id: str
     call: CommandCall
+    asked_for: CommandCall | None = None  # by the model, where a person edited it
     asked: str = ""  # digest of what was shown
     allowed: bool | None = None
     approved: str = ""  # digest of what was allowed
@@ -132,6 +135,7 @@ class State:
     granted: int = 0  # commands allowed beforehand by "y N"
     seen: dict[str, str] = field(default_factory=dict[str, str])  # path: fingerprint when last read or written
     wrote: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()  # those of them that were not there before
     guarded_from: int = 0  # steps before this one no longer count as repetitions
     messages: frozenset[str] = frozenset()  # ids of inbox messages already in the journal
     started_at: str = ""
@@ -244,7 +248,7 @@ def _apply_reply(state: State, event: ModelReplied) -> State:
         too_long=0,
     )
     if event.purpose == "review":
-        told = f"Not run: a critic reviewed this thought first. Think again.\n{event.said}"
+        told = f"{REVIEWED}\n{event.said}"
         return _close(state, "skipped", told, event.tokens + 80)
     if event.purpose == "summary":
         return state
@@ -310,6 +314,8 @@ def _apply_to_pending(
         case ApprovalGiven():
             edited = call.call if event.args is None else call.call.model_copy(update={"args": event.args})
             state = replace(state, granted=max(event.more if event.allowed else 0, state.granted))
+            if event.args is not None:
+                call = replace(call, asked_for=call.asked_for or call.call)
             call = replace(
                 call, call=edited, allowed=event.allowed, approved=event.digest, by=event.by, reason=event.reason
             )
@@ -323,12 +329,15 @@ def _apply_to_pending(
 
 
 def _apply_finish(state: State, pending: Pending, at: int, event: CommandFinished) -> State:
-    call = pending.calls[at].call
+    pending_call = pending.calls[at]
+    call = pending_call.call
     observation = Observation(event.call_id, call, event.outcome, event.text, event.tokens, event.artifact, event.wrote)
     pending = replace(_observe(pending, observation), calls=(*pending.calls[:at], *pending.calls[at + 1 :]))
     state = replace(state, pending=pending, worked_s=state.worked_s + event.seconds, seen=state.seen | event.seen)
     if event.wrote and event.wrote not in state.wrote:
-        state = replace(state, wrote=(*state.wrote, event.wrote))
+        started = pending_call.started
+        new = (event.wrote,) if started and started.before == ABSENT else ()
+        state = replace(state, wrote=(*state.wrote, event.wrote), made=(*state.made, *new))
     if not pending.calls:
         return replace(state, pending=None, steps=(*state.steps, pending.step))
     if event.ends_batch:

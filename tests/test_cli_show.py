@@ -240,14 +240,14 @@ def test_the_story_fits_and_lines_up_with_hangul(world: World, columns: int) -> 
 
 
 def test_a_step_is_shown_whole(world: World) -> None:
-    long = "\n".join(f"line {number} and a few more words" for number in range(2_000))
     full = thought(
         "What I think.",
         commands=[("write_file", {"path": "out.txt", "text": "one\ntwo\n"}), ("read_file", {"path": "no"})],
         reasoning="because\nof it", plan=["[x] done", "[ ] open"], criticism="a doubt", speak="I say",
     )  # fmt: skip
-    world.file("big.txt", long)
-    wide = thought(commands=[("search_files", {"query": "line"})])
+    for number in range(900):
+        world.file(f"many/a file with a long name {number}.txt", "")
+    wide = thought(commands=[("list_files", {})])
     with ModelServer([full, wide, done("ok")]) as server:
         world.run(server, approve="acts", answer=yes, context_tokens=9_000, reply_tokens=500)
     first = text("--step", "1")

@@ -99,7 +99,7 @@ def test_continuous_mode_refuses_it_and_tells_the_model(ws: Path, path: str) -> 
         write = bound("write_file", path=path, text="x")
         decision = decide(write, State(granted=9), approve="never", real_name=files.real_name)
     assert (decision.action, decision.by) == ("deny", "trusted files")
-    assert "Only a person can allow it" in decision.reason
+    assert "nobody can be asked in this run" in decision.reason
 
 
 @pytest.mark.parametrize("path", [".env", "link.md", "sub/.ssh/config", "a/../.npmrc", "server.key"])

@@ -80,8 +80,8 @@ def test_a_reply_that_can_be_read_in_one_way_executes(reply: str) -> None:
 @pytest.mark.parametrize(
     ("reply", "named"),
     [
-        pytest.param(TEXT[: TEXT.index("a.md")] + "rm -rf /workspace", "not complete", id="195 cut string"),
-        pytest.param(TEXT[:-1], "not complete", id="196 cut after strings"),
+        pytest.param(TEXT[: TEXT.index("a.md")] + "rm -rf /workspace", "not closed", id="195 cut string"),
+        pytest.param(TEXT[:-1], "not closed", id="196 cut after strings"),
         pytest.param('{"commands":[{"name":"a","args":{"x":"1","x":"2"}}]}', "'x' stands twice", id="199 twice"),
         pytest.param('{"commands":[{"name":"a","args":{"x":1,"x":1}}]}', "'x' stands twice", id="199 equal duplicates"),
         pytest.param('{"commands":[{"name":"a","args":{"x":1,"\\u0078":2}}]}', "'x' stands twice", id="199 escaped"),
@@ -120,7 +120,7 @@ def test_a_reply_that_can_be_read_in_one_way_executes(reply: str) -> None:
         pytest.param('{"commands":[{"name":"a","args":{"x":"\\ud83d"}}]}', "surrogate", id="222 half a pair"),
         pytest.param("{“commands”: [{“name”: “read_file”}]}", "not valid JSON", id="224 curly quotes"),
         pytest.param("<think>I wonder " + TEXT, "inside <think>", id="225 thinking never ends"),
-        pytest.param('{"commands":[{"name":"a","arguments":"{"}]}', "not complete", id="226 arguments cut"),
+        pytest.param('{"commands":[{"name":"a","arguments":"{"}]}', "not closed", id="226 arguments cut"),
         pytest.param('{"commands":[{"name":"a","args":"x {} y"}]}', "not a string", id="226 arguments in prose"),
         pytest.param('{"commands":[{"name":"a","args":"[1]"}]}', "not a string", id="226 arguments a list"),
         pytest.param('{"tool_calls":[{"id":"1","function":{"arguments":"{}"}}]}', "must look like", id="229 no name"),

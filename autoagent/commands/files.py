@@ -2,8 +2,8 @@
 
 import difflib
 import re
-import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatch
 from itertools import takewhile
 
@@ -16,9 +16,11 @@ from autoagent.registry import command
 LINES = 200  # shown unless told
 LISTED = 1_000
 MATCHES = 200
+SEARCH_S = 5.0  # for a regular expression
 LINE_CHARS = 2_000  # of one line that are shown
 SEARCHED_BYTES = 8 << 20  # larger files are passed over, and said
 DIFF_LINES = 400
+COMPARED_LINES = 2_000  # for a near miss
 COMPARED = 10_000_000  # pairs of lines: under a second
 SHOWN_APART = 150  # lines of each side where they are not compared
 
@@ -35,8 +37,8 @@ def read_file(env: Env, path: WorkspacePath, offset: int = 1, limit: int = LINES
 
 @command("reads")
 def read_observation(env: Env, id: str, offset: int = 1, limit: int = LINES) -> str:
-    """Read an earlier observation whole, in lines like read_file. Its id, such as 3.1, stands above it."""
-    return _page(f"observation {id}", env.observation(id), offset, limit, env, "")
+    """Read an earlier observation in parts: `limit` lines from line `offset`. Its id, such as 3.1, stands above it."""
+    return _page(f"observation {id}", env.observation(id), offset, limit, env, "", numbered=False)
 
 
 @command("writes")
@@ -71,7 +73,9 @@ def edit_file(env: Env, path: WorkspacePath, old: str, new: str) -> Change:
         raise CommandError("`old` is empty. Copy the text to be replaced from the file.")
     at = text.text.find(old)
     if at < 0:
-        raise CommandError(f"`old` does not stand in {path!r}. Read the file again and copy it exactly.")
+        raise CommandError(
+            f"`old` does not stand in {path!r}{_nearest(text.text, old)}. Copy it exactly from the file."
+        )
     if text.text.find(old, at + 1) >= 0:
         raise CommandError(f"`old` stands more than once in {path!r}. Take more lines around it.")
     whole = text.text.replace(old, new)
@@ -108,29 +112,57 @@ def list_files(env: Env, path: WorkspacePath = ".", pattern: str = "*") -> str:
 
 @command("reads")
 def search_files(env: Env, query: str, path: WorkspacePath = ".", regex: bool = False) -> str:
-    """Find the lines that hold `query` in a text file, or in all below a folder. Upper and lower case are the same.
+    """Find the lines that hold `query` in a text file, or in all below a folder; upper and lower case are the same.
 
-    A regular expression sees the first 2,000 characters of each line.
+    With `regex` it is a regular expression, in which case matters; it sees the first 2,000 characters of a line.
     """
-    try:
-        wanted = re.compile(query if regex else re.escape(query), re.IGNORECASE)
-    except re.error as error:
-        raise CommandError(f"The regular expression {query!r} is not valid: {error}.") from None
-    looked_at = LINE_CHARS if regex else sys.maxsize  # an expression may take long on a long line
+    search = _expression(query) if regex else _plain(query)
     found: list[str] = []
-    total, hits, passed_over = 0, 0, list[str]()
+    counts: dict[str, int] = {}
+    searched, passed_over = 0, list[str]()
     for name in _text_files(env.files, path, passed_over):
         lines = _lines_of(env.files, name, passed_over)
-        matches = [(n, line, at.start()) for n, line in lines if (at := wanted.search(line, 0, looked_at))]
-        hits += bool(matches)
-        total += len(matches)
+        searched += 1
+        matches = [(n, line, at) for n, line in lines if (at := search(line)) >= 0]
+        if matches:
+            counts[name] = len(matches)
         found += [f"{name}:{n}\t{_around(line, at)}" for n, line, at in matches[: max(0, MATCHES - len(found))]]
-    head = f"{_amount(total, 'match', 'matches')} in {_amount(hits, 'file')}"
-    if total > len(found):
-        found.append(f"… and {total - len(found):,} more; search a smaller folder or a rarer word")
+    if not counts:
+        head = f"0 matches: no line holds {query!r} ({_amount(searched, 'file')} searched)"
+    else:
+        head = f"{_amount(sum(counts.values()), 'match', 'matches')} in {_amount(len(counts), 'file')}"
+    shown = _fitting(found, env)
+    if left := sum(counts.values()) - len(shown):
+        most = ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda c: -c[1])[:12])
+        shown.append(f"… and {left:,} more; search one file or a rarer word. Most matches: {most}")
     if passed_over:
-        found.append(f"Not searched: {', '.join(passed_over[:20])}{' …' if len(passed_over) > 20 else ''}")
-    return "\n".join([head, *found])
+        shown.append(f"Not searched: {', '.join(passed_over[:20])}{' …' if len(passed_over) > 20 else ''}")
+    return "\n".join([head, *shown])
+
+
+def _plain(query: str) -> Callable[[str], int]:
+    wanted = re.compile(re.escape(query), re.IGNORECASE)
+    return lambda line: found.start() if (found := wanted.search(line)) else -1
+
+
+def _expression(query: str) -> Callable[[str], int]:
+    """Where the expression matches in a line, or -1; one that backtracks for ever is cut off."""
+    import regex
+
+    try:
+        wanted = regex.compile(query)
+    except regex.error as error:
+        raise CommandError(f"The regular expression {query!r} is not valid: {error}.") from None
+    until = time.monotonic() + SEARCH_S
+
+    def search(line: str) -> int:
+        try:
+            found = wanted.search(line[:LINE_CHARS], timeout=max(0.001, until - time.monotonic()))
+        except TimeoutError:
+            raise CommandError(f"The regular expression {query!r} takes too long. Use a simpler one.") from None
+        return found.start() if found else -1
+
+    return search
 
 
 def _around(line: str, at: int) -> str:
@@ -139,8 +171,16 @@ def _around(line: str, at: int) -> str:
     return f"{'…' if start else ''}{line[start : start + 300]}{'…' if len(line) > start + 300 else ''}"
 
 
-def _page(name: str, text: str, offset: int, limit: int, env: Env, note: str) -> str:
-    """Lines from `offset`, as many as fit into the share, each behind its number and a tab."""
+def _nearest(text: str, wanted: str) -> str:
+    """The line of a file that is most like the first line of what was not found, in words, or ""."""
+    first = next((line for line in wanted.split("\n") if line.strip()), "")[:LINE_CHARS]
+    lines = text.split("\n")[:COMPARED_LINES]
+    near = difflib.get_close_matches(first, lines, n=1, cutoff=0.7)
+    return f". Most like its first line is line {lines.index(near[0]) + 1}: {near[0][:200]!r}" if near else ""
+
+
+def _page(name: str, text: str, offset: int, limit: int, env: Env, note: str, *, numbered: bool = True) -> str:
+    """Lines from `offset`, as many as fit into the share, each behind its number and a tab where `numbered`."""
     if offset < 1 or limit < 1:
         raise CommandError("offset and limit count lines from 1.")
     if not text:
@@ -154,11 +194,11 @@ def _page(name: str, text: str, offset: int, limit: int, env: Env, note: str) ->
     room = env.share_tokens - 60  # for the head and the last line
     for number, line in enumerate(lines[offset - 1 : offset - 1 + limit], start=offset):
         cut = f" [… {len(line) - LINE_CHARS:,} more characters in this line]" if len(line) > LINE_CHARS else ""
-        numbered = f"{number}\t{line[:LINE_CHARS]}{cut}"
-        room -= len(numbered) // 3 + 1 if room > env.share_tokens // 2 else env.count(numbered) + 1
+        text = f"{number}\t{line[:LINE_CHARS]}{cut}" if numbered else f"{line[:LINE_CHARS]}{cut}"
+        room -= len(text) // 3 + 1 if room > env.share_tokens // 2 else env.count(text) + 1
         if room < 0 and shown:
             break
-        shown.append(numbered)
+        shown.append(text)
     shown = _fitting(shown, env)
     last = offset + len(shown) - 1
     more = f"\n[… more: offset={last + 1}]" if last < len(lines) else ""

@@ -37,7 +37,7 @@ _REASONS = {
     errno.ENAMETOOLONG: "{} is too long: a name may have at most 255 bytes.",
     errno.ENXIO: "{} is a FIFO, socket or device, not a regular file.",
     errno.EOPNOTSUPP: "{} is a FIFO, socket or device, not a regular file.",  # what macOS says of a socket
-    errno.EXDEV: "{} is outside the workspace. Use a path inside it, like notes/a.md.",
+    errno.EXDEV: "{} is outside the workspace. Paths are relative to the workspace and stay in it.",
     errno.ENOSPC: "The disk is full: {} was not written.",
 }
 

@@ -19,7 +19,7 @@ def call_lines(call: CommandCall, *, preview: str = "", full: bool = False) -> l
     by the count alone.
     """
     keep = None if full else ARGUMENT_ROWS
-    args = dict(call.args)
+    args = {name: value for name, value in call.args.items() if value is not None}
     main = next((name for name in _FIRST if isinstance(args.get(name), str)), "")
     value = args.get(main)
     if not isinstance(value, str) or "\n" in value or not value.strip():
@@ -40,7 +40,9 @@ def diff_lines(diff: str, *, full: bool = False) -> list[Line]:
 def call_words(call: CommandCall, most: int = 200) -> str:
     """The command on one line: `run_shell git status`."""
     values = (
-        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in call.args.values()
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for value in call.args.values()
+        if value is not None
     )
     words = " ".join([call.name, *values])
     return " ".join(words[:most].split()) + ("…" if len(words) > most else "")

@@ -86,9 +86,10 @@ def _question(state: State) -> list[Line]:
 def _facts(state: State) -> list[tuple[str, str]]:
     """Rows that have something to say."""
     facts: list[tuple[str, str]] = []
-    made = tuple(dict.fromkeys((*state.files, *state.wrote)))
-    if made:
-        facts.append(("Made", joined(*made[:12], f"{len(made) - 12} more" if len(made) > 12 else "")))
+    changed = [path for path in state.wrote if path not in state.made]
+    for label, paths in (("Made", state.made), ("Changed", changed)):
+        if paths:
+            facts.append((label, joined(*paths[:12], f"{len(paths) - 12} more" if len(paths) > 12 else "")))
     usage = state.usage
     if usage.tokens and state.setup:
         cached = f", {100 * usage.cached_tokens // usage.input_tokens} % from cache" if usage.cached_tokens else ""

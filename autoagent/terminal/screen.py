@@ -23,7 +23,7 @@ from autoagent.events import (
 from autoagent.policy import rule_words
 from autoagent.state import State
 from autoagent.terminal import steps
-from autoagent.terminal.calls import call_lines
+from autoagent.terminal.calls import call_lines, diff_lines
 from autoagent.terminal.layout import Line, Piece, line, one_line
 from autoagent.terminal.live import Doing, LiveLine
 from autoagent.terminal.look import Look
@@ -93,7 +93,8 @@ class Screen:
             case Compacted():
                 return [steps.compacted_line(event)]
             case CommandStarted():
-                lines = [] if event.call == self._shown else call_lines(event.call)
+                shown = [*call_lines(event.call, preview=event.diff), *(diff_lines(event.diff) if event.diff else [])]
+                lines = [] if event.call == self._shown else shown
                 return [line(), *lines] if self._after_thought and lines else lines
             case CommandFinished():
                 finished = steps.result_line(event, state, columns, verbose=verbose)

@@ -5,7 +5,7 @@ from autoagent.ask import TRIES
 from autoagent.events import CommandFinished, Compacted, ModelFailed, ModelReplied
 from autoagent.state import Observation, State
 from autoagent.terminal.layout import Line, Piece, Style, cells, cut, foreign, labelled, line, one_line
-from autoagent.terminal.words import counted, duration, joined, spent, thousands
+from autoagent.terminal.words import duration, joined, spent, thousands
 from autoagent.thoughts import Thought, plan_mark
 
 _PLAN_SIGNS = {"x": "✓", ">": "●", " ": "○"}
@@ -114,9 +114,9 @@ def result_line(event: CommandFinished, state: State, columns: int, *, verbose: 
     match event.outcome:
         case "ok":
             lines = event.text.strip("\n").split("\n")
-            amount = counted(len(lines), "line") if len(lines) > 1 else ""
-            brief = joined(amount, one_line(lines[0]))
-            return line(Piece(f"{sign} ", style), cut(joined(head, tokens, brief), columns - cells(sign) - 4))
+            return line(
+                Piece(f"{sign} ", style), cut(joined(head, tokens, one_line(lines[0])), columns - cells(sign) - 4)
+            )
         case "failed":
             return line(Piece(f"{sign} ", style), joined(head, tokens, one_line(event.text, 300)))
         case "refused" | "skipped":
