@@ -47,7 +47,7 @@ LETTER = """열람실 이용 안내
 
 복사기는 2층 복도에 있다. 복사비는 한 장에 50원이며, 현금만 받는다.
 """
-QUOTE = re.compile(r"((?:^> .*\n)+)\n— (.+):(\d+)$", re.M)
+QUOTE = re.compile(r"((?:^> .*\n)+)— (.+):(\d+)$", re.M)
 Run = Callable[..., State]
 
 

@@ -33,7 +33,7 @@ def report(title: str, sections: Iterable[str], language: Language) -> str:
 def quote(passage: Passage) -> str:
     """A block of the verbatim lines, then the source with the first one's number."""
     lines = "\n".join(f"> {line}" for line in passage.text.split("\n"))
-    return f"{lines}\n\n— {passage.path}:{passage.line}\n"
+    return f"{lines}\n— {passage.path}:{passage.line}\n"
 
 
 def not_read(unread: Sequence[tuple[str, str]], language: Language) -> list[str]:
