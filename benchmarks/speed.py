@@ -116,6 +116,7 @@ def commands(workspace: Path) -> None:
                 [*AUTOAGENT, "run", "-c", "-q", "--base-url", server.base_url, "-m", "test-model", "hi"],
                 cwd=workspace,
                 stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
                 check=True,
             )
         first = [*AUTOAGENT, "run", "-c", "--base-url", server.base_url, "-m", "test-model", "hi"]
