@@ -61,7 +61,9 @@ def cold_start(workspace: Path) -> None:
             return at - began
 
         run = [*AUTOAGENT, "run", "-c", "--base-url", server.base_url, "-m", "test-model", "hi"]
-        pairs = [(first_request([sys.executable, str(bare), server.base_url]), first_request(run)) for _ in range(ROUNDS)]
+        pairs = [
+            (first_request([sys.executable, str(bare), server.base_url]), first_request(run)) for _ in range(ROUNDS)
+        ]
     print(f"| cold start, bare openai script | {shown([a for a, _ in pairs])} |")
     print(f"| cold start, autoagent | {shown([b for _, b in pairs])} |")
     print(f"| ratio, pair by pair | {statistics.median(b / a for a, b in pairs):.2f} |")
@@ -77,7 +79,9 @@ def steps(workspace: Path) -> None:
             return "Read parts of a.txt."
         if number is None:
             return done("read")
-        return thought(f"step {number}", commands=[("read_file", {"path": "a.txt", "offset": 1 + number * 4, "limit": 20})])
+        return thought(
+            f"step {number}", commands=[("read_file", {"path": "a.txt", "offset": 1 + number * 4, "limit": 20})]
+        )
 
     with ModelServer([Repeat(reply)]) as server:
         argv = [*AUTOAGENT, "run", "-c", "-q", "--max-steps", "2000", "--base-url", server.base_url, "-m", "test-model"]
