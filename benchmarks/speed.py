@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 from autoagent.testing import ModelServer, Repeat, done, thought
@@ -89,7 +90,7 @@ def steps(workspace: Path) -> None:
         process = subprocess.Popen(argv, cwd=workspace, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _, _, usage = os.wait4(process.pid, 0)
         requests = [r for r in server.requests if r.path.endswith("/chat/completions")]
-        gaps = [b.at - a.at for a, b in zip(requests, requests[1:], strict=False)]
+        gaps = [b.at - a.at for a, b in pairwise(requests)]
         for step in (10, 100, 1_000):
             around = range(max(1, step - 10), min(step + 10, len(gaps)))
             own = statistics.median(bare_round_trip(server, requests[i].raw) for i in list(around)[::4])
