@@ -349,3 +349,14 @@ def test_without_a_model_the_planner_says_what_it_is_and_how_to_connect_one(shel
         ended.stderr.split()
     )
     assert "export OPENAI_API_KEY=" in ended.stderr
+
+
+@pytest.mark.parametrize("args", [["--version"], ["--help"], ["run", "--help"], ["runs"]])
+def test_what_needs_no_run_imports_nothing_heavy(shell: Shell, args: Sequence[str]) -> None:
+    shell.environ["PYTHONPROFILEIMPORTTIME"] = "1"
+    ended = shell.call(*args)
+    assert ended.returncode == 0
+    loaded = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines() if line.startswith("import time:")}
+    heavy = ("pydantic", "openai", "httpx2", "tiktoken", "rich", "prompt_toolkit", "yaml", "regex", "asyncio")
+    assert not [name for name in loaded if name.split(".")[0] in heavy]
+    assert len(loaded) < 450

@@ -91,7 +91,7 @@ class Screen:
             case ModelFailed():
                 return steps.failure_lines(event, state)
             case Compacted():
-                return [steps.compacted_line(event)]
+                return [steps.compacted_line(event, state)]
             case CommandStarted():
                 shown = [*call_lines(event.call, preview=event.diff), *(diff_lines(event.diff) if event.diff else [])]
                 lines = [] if event.call == self._shown else shown

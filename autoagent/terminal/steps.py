@@ -92,9 +92,13 @@ def failure_words(event: ModelFailed, state: State) -> str:
     return f"{one_line(event.problem, 300)}, try {state.failures + 1} of {TRIES}"
 
 
-def compacted_line(event: Compacted) -> Line:
+def compacted_line(event: Compacted, state: State) -> Line:
+    """`compacted 38k to 9k · kept goal, plan, the newest step · steps 1-9 summarised; in full: autoagent show 7f3a`"""
     sizes = f"compacted {thousands(event.tokens_before)} to {thousands(event.tokens_after)}"
-    return line(joined(sizes, f"kept {event.kept}"), first=2)
+    last = max((step.number for step in state.steps[: event.upto]), default=0)
+    by = "summarised" if event.by == "model" else "in short, without a model"
+    dropped = f"steps 1-{last} {by}; in full: autoagent show {state.run_id}"
+    return line(joined(sizes, f"kept {event.kept}", dropped), first=2)
 
 
 def find_observation(state: State, call_id: str) -> Observation | None:
