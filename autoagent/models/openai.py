@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from queue import Queue
+from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -25,8 +25,7 @@ from autoagent.models.tokens import TokenCounter
 if TYPE_CHECKING:
     import httpx2
 
-OPENAI = "https://api.openai.com/v1"
-CONNECT_S, READ_S = 10.0, 600.0  # a reasoning model may send nothing for minutes
+CONNECT_S, READ_S, WHOLE_S = 10.0, 600.0, 3_600.0  # a reasoning model may send nothing for minutes
 DETAIL_CHARS = 300
 LONGEST_ANSWER = 64 << 20  # bytes
 _ABSURD = 1 << 40  # tokens of one call
@@ -64,11 +63,10 @@ class OpenAIModel:
         self, messages: Sequence[Message], *, schema: dict[str, Any], reply_tokens: int, timeout_s: float | None
     ) -> Reply:
         """Sent from a thread of its own, so that Ctrl-C and `timeout_s` need not wait for the server."""
-        until = None if timeout_s is None else time.monotonic() + timeout_s
+        until = time.monotonic() + min(WHOLE_S, WHOLE_S if timeout_s is None else timeout_s)
         while True:
             body = self._body(messages, schema, reply_tokens)
-            left_s = None if until is None else max(0.0, until - time.monotonic())
-            outcome = self._send(body, left_s)
+            outcome = self._send(body, max(0.0, until - time.monotonic()))
             if not isinstance(outcome, Exception):
                 return self._reply(outcome, messages)
             if not self._learn(outcome, body):
@@ -84,27 +82,27 @@ class OpenAIModel:
             body["response_format"] = {"type": "json_schema", "json_schema": wanted}
         return body
 
-    def _send(self, body: dict[str, Any], timeout_s: float | None) -> Any:
+    def _send(self, body: dict[str, Any], timeout_s: float) -> Any:
         """The response, or the exception that came instead."""
         done: Queue[Any] = Queue()
         threading.Thread(target=lambda: done.put(self._post(body, timeout_s)), daemon=True, name="model call").start()
         try:
             return done.get(timeout=timeout_s)
-        except Exception:  # noqa: BLE001  # queue.Empty
+        except Empty:
             self._client = None  # the next call must not wait for the abandoned one's connection
-            return TimeoutError(f"cut after {timeout_s:.0f} s: the run's time limit")
+            return TimeoutError(f"no whole answer in {timeout_s:.0f} s")
         except KeyboardInterrupt:
             self._client = None
             raise
 
-    def _post(self, body: dict[str, Any], timeout_s: float | None) -> bytes | Exception:
+    def _post(self, body: dict[str, Any], timeout_s: float) -> bytes | Exception:
         """The body of a good answer, or the exception that came instead; for a thread, so nothing is raised."""
         client = None
         try:
             import httpx2
 
             client = self._client = self._client or httpx2.Client(follow_redirects=False)
-            read_s = READ_S if timeout_s is None else min(READ_S, timeout_s)
+            read_s = min(READ_S, timeout_s)
             headers = {"Content-Type": "application/json", "User-Agent": f"autoagent/{__version__}"}
             if self.api_key:
                 headers["Authorization"] = f"Bearer {self.api_key.strip()}"
