@@ -36,6 +36,7 @@ class Foreground:
 
     @staticmethod
     def open(options: Options) -> "Foreground":
+        options.check_output()
         signals = Signals()
         signals.install()
         return Foreground(options, choose_look(sys.stderr, os.environ, plain=options.plain), signals)
@@ -140,7 +141,6 @@ class Foreground:
         from autoagent.terminal.screen import Screen
 
         options, state = self.options, journal.state
-        outcome.check_writable(options.output)
         screen = Screen(
             self.look,
             quiet=options.quiet,

@@ -1,5 +1,6 @@
 """Options that `run` and `resume` share, as a typed object."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import click
+
+from autoagent.errors import ConfigError
 
 Format = Literal["text", "json", "stream-json"]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,6 +41,14 @@ class Options:
     @property
     def format(self) -> Format:
         return "stream-json" if self.as_json else self.output_format
+
+    def check_output(self) -> None:
+        """Before anything is spent: can the result be written there at the end? Raises ConfigError."""
+        if self.output is None:
+            return
+        folder = self.output.resolve().parent
+        if self.output.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise ConfigError(f"--output {self.output}: can't be written")
 
     def as_settings(self) -> dict[str, Any]:
         """By the names that settings have."""

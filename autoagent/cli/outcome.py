@@ -1,7 +1,6 @@
 """How a run ends for the program that called it: exit code, result, JSON."""
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -73,14 +72,6 @@ def summary(state: State, folder: Path) -> dict[str, Any]:
         "workspace": state.setup.workspace if state.setup else "",
         "journal": str(folder / "journal.jsonl"),
     }
-
-
-def check_writable(output: Path | None) -> None:
-    """Before anything is spent: can the result be written there at the end?"""
-    if output and (
-        output.is_dir() or not output.resolve().parent.is_dir() or not os.access(output.resolve().parent, os.W_OK)
-    ):
-        raise ConfigError(f"--output {output}: can't be written")
 
 
 def write_result(state: State, output: Path | None) -> None:
