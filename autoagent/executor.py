@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autoagent import memory, policy, stall
 from autoagent.env import Change, Completion, Env, Files
@@ -17,7 +17,8 @@ from autoagent.people import People
 from autoagent.registry import Bound, Registry
 from autoagent.state import GRANTED, Pending, PendingCall
 
-EDITED = "edited by the person"
+EDITED = "edited by the person"  # what they see next is the change that it makes
+CHANGED_SINCE = "What it would change is no longer as it was when you were asked."
 SIDE_BY_SIDE = 8
 UNKNOWN = (
     "OUTCOME UNKNOWN: this command had started when the program stopped, and its end was not recorded. "
@@ -113,7 +114,7 @@ class Executor:
         """
         for read in reads:
             self.journal.append(_started(read.call, read.allowed_by, None))
-        whole = self.setup.context_tokens // memory.OBSERVED_SHARE
+        whole, began = self.setup.context_tokens // memory.OBSERVED_SHARE, time.monotonic()
         results = self._in_threads([read.bound for read in reads], [whole] * len(reads))
         sizes = [self.count(result.text) + memory.FRAMING_TOKENS for result, _ in results]
         shares = memory.allot(whole, sizes)
@@ -121,8 +122,10 @@ class Executor:
         again = self._in_threads([reads[at].bound for at in long], [shares[at] for at in long])
         for at, result in zip(long, again, strict=True):
             results[at] = result
+        took, added = time.monotonic() - began, sum(result.seconds for result, _ in results)
+        part = min(1.0, took / added) if added else 1.0  # together they took no longer than that
         for read, (result, seen), share in zip(reads, results, shares, strict=True):
-            self._finish(read.call, result, seen, share=share)
+            self._finish(read.call, replace(result, seconds=result.seconds * part), seen, share=share)
 
     def _in_threads(self, bound: Sequence[Bound], shares: Sequence[int]) -> list[tuple[Result, dict[str, str]]]:
         """Results in order, each with the fingerprints of what it read."""
@@ -147,14 +150,15 @@ class Executor:
             self._finish(call, refused, {}, ends_batch=bound.command.effect != "reads" or call.allowed is False)
             return ""
         digest = _digest(call, change)
-        if call.allowed and call.approved in (digest, EDITED):
+        if call.allowed and (call.approved == digest or (call.approved == EDITED and change is None)):
             return call.by
         if decision.action == "allow":
             return decision.by
         if call.asked != digest or call.allowed:
             scopes = () if decision.reason else policy.scopes(bound, self.files.real_name)
             preview = change.diff if change else ""
-            reason = decision.reason or decision.by
+            stale = call.allowed and call.approved != EDITED
+            reason = decision.reason or (CHANGED_SINCE if stale else decision.by)
             self.journal.append(
                 ApprovalAsked(
                     call_id=call.id, call=call.call, reason=reason, digest=digest, preview=preview, scopes=scopes
@@ -217,7 +221,7 @@ class Executor:
         ends_batch: bool = False,
     ) -> None:
         """Record the observation; one that is longer than its share is clipped and kept whole beside."""
-        said = _whole(_edits(call) + result.text)
+        said = _whole(result.text + _edits(call))
         text = memory.clip(said, share or self._share(), self.count)
         whole = self.journal.keep(said) if text != said else ""
         if whole:
@@ -299,7 +303,7 @@ def _edits(call: PendingCall) -> str:
         return ""
     before, after = call.asked_for.args, call.call.args
     changed = {name: after.get(name) for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    return f"The person changed arguments before it ran. Now: {json.dumps(changed, ensure_ascii=False)}\n"
+    return f"\nThe person changed arguments before it ran. Now: {json.dumps(changed, ensure_ascii=False)}"
 
 
 def _whole(text: str) -> str:

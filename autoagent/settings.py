@@ -28,6 +28,8 @@ WORKSPACE_FILE = "autoagent.toml"
 def _seconds(value: Any) -> Any:
     """90, "90", "15m", "2h": seconds."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", value.strip()) if isinstance(value, str) else None
+    if isinstance(value, str) and not found:
+        raise ValueError("write 90 (seconds), 15m or 2h")
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else value
 
 

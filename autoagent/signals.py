@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import threading
 import time
 from collections.abc import Generator, Iterable
 from pathlib import Path
@@ -15,6 +16,9 @@ if TYPE_CHECKING:  # a person sees the first line before pydantic is imported
 CTRL_C, TERMINATED, HUNG_UP = "Ctrl-C", "SIGTERM", "the terminal was closed"
 
 
+WATCH_S = 0.3
+
+
 class Signals:
     """The first Ctrl-C, SIGTERM or SIGHUP asks for a pause after the act; a second Ctrl-C leaves at once.
 
@@ -24,6 +28,7 @@ class Signals:
     def __init__(self) -> None:
         self.stop_reason = ""
         self._interruptible = False
+        self._woken = False
 
     def install(self) -> None:
         signal.signal(signal.SIGINT, self._handle)
@@ -31,12 +36,20 @@ class Signals:
         signal.signal(signal.SIGHUP, self._handle)
 
     def _handle(self, number: int, _: FrameType | None) -> None:
-        again = bool(self.stop_reason) and number == signal.SIGINT
+        woken, self._woken = self._woken, False
+        again = bool(self.stop_reason) and number == signal.SIGINT and not woken
         reasons = {signal.SIGINT: CTRL_C, signal.SIGTERM: TERMINATED, signal.SIGHUP: HUNG_UP}
         self.stop_reason = self.stop_reason or reasons[signal.Signals(number)]
         if self._interruptible or again:
             self._interruptible = False
             raise KeyboardInterrupt
+
+    def wake(self, reason: str) -> None:
+        """From another thread: as the first Ctrl-C, for another reason. Only what is interruptible is cut."""
+        self.stop_reason, self._woken = self.stop_reason or reason, True
+        main = threading.main_thread().ident
+        if main is not None:
+            signal.pthread_kill(main, signal.SIGINT)  # a real signal ends what the main thread waits for
 
     @contextlib.contextmanager
     def interruptible(self) -> Generator[None]:
@@ -59,8 +72,24 @@ class Unattended:
     def stop_reason(self) -> str:
         return self.signals.stop_reason
 
-    def interruptible(self) -> contextlib.AbstractContextManager[None]:
-        return self.signals.interruptible()
+    @contextlib.contextmanager
+    def interruptible(self) -> Generator[None]:
+        """As the signals', and also a `stop` in the inbox cuts what goes on."""
+        over = threading.Event()
+        threading.Thread(target=self._watch, args=(over,), name="inbox", daemon=True).start()
+        try:
+            with self.signals.interruptible():
+                yield
+        finally:
+            over.set()
+
+    def _watch(self, over: threading.Event) -> None:
+        from autoagent import inbox
+
+        while not over.wait(WATCH_S):
+            stop = next((message for message in inbox.waiting(self.folder) if message.kind == "stop"), None)
+            if stop and not over.is_set():
+                return self.signals.wake(stop.text or f"stopped by {stop.by}")
 
     def messages(self) -> "Iterable[InboxMessage]":
         from autoagent import inbox

@@ -306,8 +306,10 @@ def test_a_file_that_changes_under_a_question_is_asked_about_again(world: World)
 def test_edited_arguments_are_what_runs(world: World) -> None:
     edited = message("answer", allowed=True, args={"path": "mine.txt", "text": "mine"})
     with ModelServer([thought(commands=[WRITE]), done("ok")]) as server:
-        state = world.run(server, approve="acts", answer=in_turn(edited))
+        state = world.run(server, approve="acts", answer=in_turn(edited, message("answer", allowed=True)))
+        assert 'The person changed arguments before it ran. Now: {"' in last_message(server)
     assert world.files() == {"mine.txt": b"mine"}
+    assert "+mine" in world.events("approval_asked")[1].preview  # what the edit would write is shown before it is
     assert observations(state)[0].call.args == {"path": "mine.txt", "text": "mine"}  # type: ignore[union-attr]
 
 

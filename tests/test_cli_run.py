@@ -298,6 +298,24 @@ def test_a_run_can_be_stopped_from_elsewhere(shell: Shell) -> None:
     assert "autoagent resume" in err
 
 
+def test_a_stop_from_elsewhere_cuts_a_call_that_hangs(shell: Shell) -> None:
+    with ModelServer([Hang()]) as server:
+        process = shell.start("run", "-c", "Look", server=server)
+        server.wait_for_requests(1)
+        shell.call("stop", "last")
+        code, _, err = finish(process)
+    assert code == 5
+    assert "Paused: autoagent stop" in err
+    assert shell.events()[-1]["type"] == "run_paused"
+
+
+def test_keys_of_the_terminal_are_no_advice(shell: Shell) -> None:
+    with ModelServer([WRITE]) as server:
+        shell.call("run", "Write out.txt", server=server)
+    for key in ("q", "e", "a", "d"):
+        assert shell.call("answer", "last", key).returncode == 2
+
+
 def test_a_second_process_does_not_get_a_live_run(shell: Shell) -> None:
     with ModelServer([Hang()]) as server:
         process = shell.start("run", "-c", "Look", server=server)

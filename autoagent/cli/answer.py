@@ -14,16 +14,17 @@ from autoagent.places import find_run, is_live, runs_folder
 from autoagent.state import State
 
 YES = {"y", "yes", "ok", "ㅛ", "네", "예"}
+TERMINAL_KEYS = {"a", "d", "e", "q", "?", "h", "ㅁ", "ㅇ", "ㄷ", "ㅂ"}
 NO = {"n", "no", "ㅜ", "아니오", "아니요"}
 
 
 @click.command("answer")
 @click.argument("run_id", metavar="RUN")
-@click.argument("words", nargs=-1, required=True, metavar="y | n [TEXT] | TEXT")
+@click.argument("words", nargs=-1, required=True, metavar="y | n [TEXT] | s | TEXT")
 @click.option("--resume", "resume_now", is_flag=True, help="Go on with the run at once.")
 @with_options
 def answer(run_id: str, words: Sequence[str], resume_now: bool, options: Options) -> int:
-    """Answer the question that a run waits with: y runs the command, n refuses it, any other text is advice."""
+    """Answer the question that a run waits with: y runs it, n refuses it, s asks a critic, other text is advice."""
     folder = find_run(runs_folder(), run_id)
     state = state_of(folder)
     if state.status == "reached":
@@ -45,6 +46,8 @@ def parse_answer(state: State, text: str) -> InboxMessage:
     """What the words mean for the run as it stands. Raises ConfigError for a y or n where nothing is asked."""
     question = state.question
     call_id = question.id if question else ""
+    if question and question.call.name == "ask_person" and text.strip():
+        return InboxMessage(kind="answer", by="answer", call_id=call_id, allowed=True, text=text.strip())
     first, _, rest = text.strip().partition(" ")
     more = re.fullmatch(r"-?(\d{1,4})", rest.strip())
     if first.lower() in YES and (not rest or more):
@@ -56,6 +59,11 @@ def parse_answer(state: State, text: str) -> InboxMessage:
         return InboxMessage(kind="answer", by="answer", call_id=call_id, allowed=False, text=rest.strip())
     if not text.strip():
         raise ConfigError("the answer is empty")
+    if first.lower() in ("s", "ㄴ") and not rest:
+        _require(state, text)
+        return InboxMessage(kind="review", by="answer", call_id=call_id)
+    if text.strip().lower() in TERMINAL_KEYS:
+        raise ConfigError(f"{text.strip()!r} is a key of the terminal only. Here: y, n TEXT, s, or advice in words")
     return InboxMessage(kind="say", by="answer", text=text.strip())
 
 

@@ -78,6 +78,8 @@ class Foreground:
             state = journal.state
             if state.setup is None:
                 raise ConfigError(f"run {folder.name} never started. Delete it: autoagent runs delete {folder.name}")
+            if state.status == "reached" and message:
+                raise ConfigError(f"run {state.run_id} has reached its goal. Start a new run for what is still to do")
             if state.status == "reached":
                 header.warn_line(self.look, f"run {state.run_id} has reached its goal; there is nothing to go on with")
                 return self._end(state, folder)

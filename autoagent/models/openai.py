@@ -207,7 +207,8 @@ class OpenAIModel:
             )
         if "ConnectError" in causes or "ConnectTimeout" in causes:
             address = self.base_url.replace(urlsplit(self.base_url).netloc, self._host)  # a password may stand in it
-            return ModelUnavailable(f"nothing answers at {address} (HTTPS_PROXY?)", may_be_billed=False)
+            hint = "Is the server running?" if address.startswith("http:") else "A company proxy? Set HTTPS_PROXY"
+            return ModelUnavailable(f"nothing answers at {address}. {hint}", may_be_billed=False)
         if "Timeout" in causes:
             return ModelUnavailable(f"{self._host} sent nothing in time")
         if isinstance(error, (TypeError, ValueError)) or re.search(r"InvalidURL|UnsupportedProtocol", causes):

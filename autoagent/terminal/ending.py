@@ -114,6 +114,8 @@ def _next_commands(state: State) -> list[str]:
         word = '"your answer"' if _asks_person(state.question) else "y"
         return [f"autoagent answer {state.run_id} {word}", f"or  {resume}"]
     if state.status in ("unreached", "stalled"):
+        if state.setup and state.setup.model == "offline":  # rules do not change their mind
+            return [f"{resume} -m NAME"]
         return [f'{resume} --message "what to do differently"', f"or  {resume} -m NAME"]
     return [resume]
 
