@@ -270,7 +270,7 @@ def model_words(found: Settings, setup: Setup) -> list[str]:
     origins = {"catalog": f"catalog price of {price.dated}" if price else "", "table": "your price", "free": "free"}
     words = origins[price.origin] if price else "price unknown: ?"
     host = urlsplit(setup.base_url).netloc.rpartition("@")[2]
-    return [setup.model, host, f"window {setup.context_tokens // 1000}k", words]
+    return [setup.model, host, f"window {round(setup.context_tokens / 1000)}k", words]
 
 
 def next_call_words(state: State, found: Settings) -> str:

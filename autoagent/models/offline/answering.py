@@ -1,12 +1,12 @@
 """The passages that answer a question, or none: better "not in the documents" than a quote beside the point."""
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autoagent.models.offline.documents import Document, Passage, passages
-from autoagent.models.offline.words import Bag, question_terms, stem, tokens
+from autoagent.models.offline.figures import figure_asked
+from autoagent.models.offline.words import Bag, is_stop, question_terms, stem, tokens
 
 ENOUGH = 0.7  # of the weight of a question's words must be found; all of it where it has two words or fewer
 DIRECT, HEADING, NAME, NEIGHBOUR = 1.0, 0.9, 0.9, 0.6  # how far a word counts by where it stands
@@ -15,9 +15,7 @@ K, B = 1.2, 0.6  # BM25's saturation and length normalisation
 AVERAGE_CHARS = 120
 PREDICATE = 0.4  # a verb's weight: its form in the answer is mostly another
 LONGEST = 1_200
-FIGURE = 1.25  # what a passage with a figure gains where a number or a date is asked for
-_ASKS_FIGURE = re.compile(r"\b(?:how (?:much|many|long|often|old|far)|when)\b|얼마|몇|며칠|언제", re.I)
-_FIGURE = re.compile(r"\d")
+SUBJECT = 1.5  # what a passage gains that begins with a noun of the question
 
 
 @dataclass(frozen=True)
@@ -29,11 +27,11 @@ class Answer:
 
 
 def answer(question: str, documents: Sequence[Document], ignored: Sequence[str] = ()) -> Answer:
-    """`ignored` are words of the question that only said where to look."""
+    """`ignored` are words of the question that only said where to look. No header of a table is an answer."""
     skip = {stem(word) for word in ignored}
     asked = [term for term in question_terms(question) if term.stem not in skip]
     terms = {term.stem: term.predicate for term in asked}
-    found = [passage for document in documents for passage in passages(document) if len(passage.text) <= LONGEST]
+    found = [passage for document in documents for passage in passages(document) if _quotable(passage)]
     direct = [_holding(terms, passage.text) for passage in found]
     around = [_holding(terms, f"{passage.heading}\n{passage.header}") for passage in found]
     names = {document.path: _holding(terms, " ".join(tokens(document.path))) for document in documents}
@@ -42,22 +40,33 @@ def answer(question: str, documents: Sequence[Document], ignored: Sequence[str] 
         for term, predicate in terms.items()
     }
     everywhere = set[str]().union(*direct, *around, *names.values())
-    asks_figure = bool(_ASKS_FIGURE.search(question))
+    figure = figure_asked(question)
+    nouns = {term for term, predicate in terms.items() if not predicate}
     scored: list[tuple[float, int]] = []
     for at, passage in enumerate(found):
-        if not direct[at]:
+        if not direct[at] or (figure and not figure.allows(passage.text)):
             continue
         near = _neighbours(found, direct, at)
         credit = {term: _credit(term, direct[at], around[at], names[passage.path], near) for term in terms}
         if _enough(credit, weights, terms) and _own(direct[at], weights):
             length = K * (1 - B + B * len(passage.text) / AVERAGE_CHARS)
-            gain = FIGURE if asks_figure and _FIGURE.search(passage.text) else 1.0
+            gain = figure.gain(passage.text) if figure else 1.0
+            gain *= SUBJECT if _subject(passage.text) in nouns else 1.0
             score = gain * sum(weights[term] * credit[term] for term in terms) * (1 + K) / (1 + length)
             scored.append((score, at))
     scored.sort(key=lambda pair: (-pair[0], pair[1]))
     best = scored[0][0] if scored else 0.0
     quotes = [found[at] for score, at in scored if score >= 0.6 * best][:QUOTES]
-    return Answer(tuple(quotes), tuple(term.word for term in asked if term.stem not in everywhere))
+    return Answer(tuple(quotes), tuple(term.named for term in asked if term.stem not in everywhere))
+
+
+def _quotable(passage: Passage) -> bool:
+    return passage.kind != "header" and len(passage.text) <= LONGEST
+
+
+def _subject(text: str) -> str:
+    """The stem of the first word that carries meaning."""
+    return next((stem(word) for word in tokens(text) if not is_stop(word)), "")
 
 
 def _holding(terms: dict[str, bool], text: str) -> set[str]:

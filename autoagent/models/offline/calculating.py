@@ -64,8 +64,11 @@ def _why(problem: NoColumn, language: Language) -> str:
     path = problem.table.path
     match problem.reason:
         case "missing":
-            return pick(language, f"{path}: no column for “{problem.words}”. Its columns: {names}.",
+            told = pick(language, f"{path}: no column for “{problem.words}”. Its columns: {names}.",
                         f"{path}: “{problem.words}”에 맞는 열이 없습니다. 있는 열: {names}.")  # fmt: skip
+            filters = pick(language, " It stands in the rows, but choosing rows by a value (filters) is not supported.",
+                           " 행에 있는 값이지만, 값으로 행을 고르는 것(필터)은 지원하지 않습니다.")  # fmt: skip
+            return told + filters if problem.is_value else told
         case "ambiguous":
             return pick(language, f"{path}: “{problem.words}” may mean several columns: {choices}. Name one.",
                         f"{path}: “{problem.words}”에 맞는 열이 여럿입니다: {choices}. 하나를 고르세요.")  # fmt: skip
@@ -83,7 +86,11 @@ def _told(done: Calculation, language: Language) -> str:
     functions = [pick(language, function, _KOREAN[function]) for function in done.functions]
     measure = done.measure.name if done.measure else pick(language, "rows", "행")
     title = f"{', '.join(functions)}: {measure}"
-    if done.label:
+    if done.ranked and done.label is None:
+        way = pick(language, "highest" if done.top > 0 else "lowest", "큰" if done.top > 0 else "작은")
+        title = pick(language, f"{count(len(done.groups), 'row')} with the {way} {measure}",
+                     f"{measure} 값이 가장 {way} {len(done.groups)}행")  # fmt: skip
+    elif done.label:
         title += pick(language, f" by {done.label.name}", f" ({done.label.name}별)")
     rows_word = pick(language, "rows", "행 수")
     if done.ranked and done.label is None:

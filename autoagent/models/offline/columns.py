@@ -6,19 +6,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autoagent.models.offline.tables import Column, Table
-from autoagent.models.offline.words import is_hangul, is_stop, stem, tokens, vocabulary
+from autoagent.models.offline.words import is_hangul, is_stop, particle_variants, stem, tokens, vocabulary
 
 Function = Literal["total", "average", "minimum", "maximum", "count"]
 
 
 @dataclass(frozen=True)
 class Calculate:
-    """`measure` and `group` are the goal's words for columns; `top` N rows, from the bottom where it is negative."""
+    """`measure` and `group` are the goal's words for columns; `top` N rows, from the bottom where it is negative.
+
+    `whole_rows`: the rows themselves are ranked, though the words name a further column.
+    """
 
     functions: tuple[Function, ...]
     measure: str
     group: str = ""
     top: int = 0
+    whole_rows: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,12 @@ class NoColumn:
     words: str
     choices: tuple[str, ...] = ()
     reason: Literal["missing", "ambiguous", "mixed units", "no numbers"] = "missing"
+
+    @property
+    def is_value(self) -> bool:
+        """One of the words is what a cell holds, so the goal wants rows chosen by it."""
+        wanted = {variant.casefold() for word in self.words.split() for variant in particle_variants(word)}
+        return any(cell.strip().casefold() in wanted for row in self.table.rows for cell in row.cells)
 
 
 _FILLER = vocabulary(
@@ -70,7 +80,7 @@ def choose(asked: Calculate, table: Table) -> Columns | NoColumn:
         found = _best(words, [column for column in others if column is not measure], table)
         if isinstance(found, NoColumn):
             return found
-        label, words = found, _without(words, found) if found else words
+        label, words = None if asked.whole_rows else found, _without(words, found) if found else words
     if words:
         return NoColumn(table, " ".join(words))
     if measure and len(measure.units) > 1:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["sentence", "item", "row"]
+Kind = Literal["sentence", "item", "row", "header"]
 ITEM_CHARS = 300
 TABLE_SUFFIXES = (".csv", ".tsv")
 
@@ -74,7 +74,7 @@ def passages(document: Document) -> list[Passage]:
 
 @dataclass(frozen=True)
 class _Block:
-    kind: Literal["heading", "paragraph", "item", "row"]
+    kind: Literal["heading", "paragraph", "item", "row", "header"]
     line: int
     text: str
     header: str = ""
@@ -84,7 +84,8 @@ def _rows(document: Document) -> Iterator[Passage]:
     filled = [(number, line) for number, line in enumerate(document.lines, 1) if line.strip()]
     header = filled[0][1] if filled else ""
     for number, line in filled:
-        yield Passage(document.path, number, line.strip(), "row", "", header, number == filled[0][0])
+        first = number == filled[0][0]
+        yield Passage(document.path, number, line.strip(), "header" if first else "row", "", header, first)
 
 
 def _blocks(lines: tuple[str, ...]) -> Iterator[_Block]:
@@ -107,7 +108,8 @@ def _blocks(lines: tuple[str, ...]) -> Iterator[_Block]:
             if is_row and not _RULE.fullmatch(bare):
                 table_header = table_header or number
                 header = lines[table_header - 1] if number != table_header else ""
-                yield _Block("row", number, bare.strip(), header)
+                ruled = number < len(lines) and "-" in lines[number] and bool(_RULE.fullmatch(lines[number]))
+                yield _Block("row" if header or not ruled else "header", number, bare.strip(), header)
             elif heading:
                 yield _Block("heading", number, heading)
             if not is_row:
@@ -169,7 +171,7 @@ def _heading(lines: tuple[str, ...], number: int, line: str) -> str | None:
 
 def _pieces(block: _Block) -> Iterator[tuple[int, str]]:
     """The sentences of a block with their lines; a row and a short item stay whole."""
-    if block.kind == "row" or (block.kind == "item" and len(block.text) <= ITEM_CHARS):
+    if block.kind in ("row", "header") or (block.kind == "item" and len(block.text) <= ITEM_CHARS):
         yield block.line, block.text
         return
     begin, line = 0, block.line

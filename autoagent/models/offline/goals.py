@@ -1,11 +1,13 @@
 """What a goal asks for, read by rules; what they don't know for certain is Unplannable."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from autoagent.models.offline.clauses import MAX_GOAL_CHARS, clauses_of, does_something_else, without_courtesy
 from autoagent.models.offline.columns import Calculate
 from autoagent.models.offline.measures import calculate_in
+from autoagent.models.offline.mentions import with_paths_marked
 from autoagent.models.offline.needles import counts, needles_in
 from autoagent.models.offline.paths import Scope, mask_paths, output_in, scope_in
 from autoagent.models.offline.words import language_of
@@ -18,7 +20,10 @@ class Summarise:
 
 @dataclass(frozen=True)
 class Ask:
+    """`words` is the question without the paths that say where to look."""
+
     question: str
+    words: str
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,13 @@ Deed = Summarise | Ask | Find | CountFiles | Calculate
 
 @dataclass(frozen=True)
 class Task:
-    """One thing to do; `otherwise` is tried where no table has the columns. `output` is "" where none is named."""
+    """One thing to do; `otherwise` is tried where no table has the columns. `output` is "" where none is named.
+
+    `bare` is the text without its paths.
+    """
 
     text: str
+    bare: str
     deed: Deed
     scope: Scope
     output: str = ""
@@ -95,18 +104,24 @@ _ASKS_KO = re.compile(
 )
 
 
-def tasks_of(goal: str) -> tuple[Task, ...] | Unplannable:
-    """The tasks of a goal, in order, each with its own scope; or the part that can't be planned."""
+def tasks_of(goal: str, files: Collection[str] = (), folders: Collection[str] = ()) -> tuple[Task, ...] | Unplannable:
+    """The tasks of a goal, in order, each with its own scope; or the part that can't be planned.
+
+    `files` and `folders` are those known to be there: names that only they tell to be paths.
+    """
     tasks: list[Task] = []
     for clause in clauses_of(goal) if len(goal) <= MAX_GOAL_CHARS else ():
-        task = _task(clause)
+        task = _task(clause, files, folders)
         if task is None:
             return Unplannable(clause)
         tasks.append(task)
     return tuple(tasks) if tasks else Unplannable(goal.strip())
 
 
-def _task(text: str) -> Task | None:
+def _task(clause: str, files: Collection[str], folders: Collection[str]) -> Task | None:
+    finds = bool(needles_in(without_courtesy(clause), has_path=False, not_a_needle=()))
+    asks = _asks(without_courtesy(clause))
+    text = with_paths_marked(clause, files, folders, finds=finds, asks=asks)
     said = without_courtesy(text)
     bare = mask_paths(said)
     output = output_in(text)
@@ -116,17 +131,17 @@ def _task(text: str) -> Task | None:
     scope = scope_in(text, output)
     if summarises:
         limit = _LENGTH.search(bare)
-        return Task(text, Summarise(int(limit[1]) if limit else None), scope, output)
+        return Task(clause, bare, Summarise(int(limit[1]) if limit else None), scope, output)
     if needles := needles_in(said, has_path=bool(scope.paths), not_a_needle=scope.paths):
-        return Task(text, Find(needles, counts(bare)), scope, output)
+        return Task(clause, bare, Find(needles, counts(bare)), scope, output)
     if _COUNTS_FILES.search(bare):
         kinds = [ends for word, ends in _KINDS.items() if word in bare.casefold()]
-        return Task(text, CountFiles(kinds[0] if kinds else scope.suffixes), scope, output)
-    ask = Ask(bare) if _asks(bare) else None
+        return Task(clause, bare, CountFiles(kinds[0] if kinds else scope.suffixes), scope, output)
+    ask = Ask(clause, bare) if _asks(bare) else None
     has_table = any(path.casefold().endswith((".csv", ".tsv")) for path in scope.paths)
     if calculate := calculate_in(bare, has_table=has_table):
-        return Task(text, calculate, scope, output, otherwise=ask)
-    return Task(text, ask, scope_in(text, output, question=True), output) if ask else None
+        return Task(clause, bare, calculate, scope, output, otherwise=ask)
+    return Task(clause, bare, ask, scope_in(text, output, question=True), output) if ask else None
 
 
 def _asks(bare: str) -> bool:

@@ -43,7 +43,11 @@ class Calculation:
     whole: Group
     empty: tuple[Row, ...]
     no_number: tuple[Row, ...]
-    ranked: bool
+    top: int
+
+    @property
+    def ranked(self) -> bool:
+        return self.top != 0
 
 
 def calculate(asked: Calculate, table: Table, columns: Columns) -> Calculation:
@@ -68,7 +72,7 @@ def calculate(asked: Calculate, table: Table, columns: Columns) -> Calculation:
             counted.numbers += [one.value] if one else []
     found = _ranked(list(groups.values()), asked) if asked.top else list(groups.values())
     return Calculation(
-        table, asked.functions, measure, label, tuple(found), whole, tuple(empty), tuple(no_number), bool(asked.top)
+        table, asked.functions, measure, label, tuple(found), whole, tuple(empty), tuple(no_number), asked.top
     )
 
 

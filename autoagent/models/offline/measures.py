@@ -28,6 +28,11 @@ _RANKS = [
         r"가장 (?P<way>큰|높은|많은|작은|낮은|적은)\s*(?P<n>\d{1,4})\s*(?:개|건|명|곳|행)(?:의|를|을)?",
     )
 ]
+_FIRST = re.compile(  # the one row with the largest number: "금액이 가장 큰 품목", "which item has the highest price"
+    r"(?<=[이가])\s+(?:가장|제일) (?P<way>큰|높은|많은|작은|낮은|적은)(?=\s+[가-힣])"
+    r"|\b(?:has|had|with) the (?P<english>highest|largest|biggest|lowest|smallest)\b",
+    re.I,
+)
 _RANK_ALL = re.compile(r"\brank(?:ing|ed)?\b|순위", re.I)
 _UPWARD = ("bottom", "lowest", "smallest", "worst", "하위", "작은", "낮은", "적은")
 _GROUP = re.compile(
@@ -44,6 +49,10 @@ _TABLE_WORD = re.compile(
 def calculate_in(text: str, *, has_table: bool) -> Calculate | None:
     """What the goal asks to calculate, or None where it doesn't. `has_table`: it names a table's file."""
     top, rest = _rank_in(text)
+    first = None if top else _FIRST.search(rest)
+    if first:
+        top = -1 if (first["way"] or first["english"]).casefold() in _UPWARD else 1
+        rest = f"{rest[: first.start()]} {rest[first.end() :]}"
     functions: tuple[Function, ...] = tuple(
         name for name, pattern in _FUNCTIONS.items() if re.search(pattern, rest, re.I)
     )
@@ -57,7 +66,8 @@ def calculate_in(text: str, *, has_table: bool) -> Calculate | None:
         rest = f"{rest[: group.start()]} {rest[group.end() :]}"
     if functions == ("count",):
         rest = _COUNTED.sub(" ", rest)  # rows are counted, whatever they are called
-    return Calculate(functions or ("total",), re.sub(_ANY, " ", rest, flags=re.I), group[1] if group else "", top)
+    words = re.sub(_ANY, " ", rest, flags=re.I)
+    return Calculate(functions or ("total",), words, group[1] if group else "", top, whole_rows=bool(first))
 
 
 def _rank_in(text: str) -> tuple[int, str]:

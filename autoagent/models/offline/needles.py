@@ -24,7 +24,8 @@ _AFTER = [
     )
 ]
 _AFTER_VERB = re.compile(
-    rf"^(?:find|search for|look for|locate|count|grep(?: for)?)(?:\s+(?:all|every|each|any))?{_WORD}{_UNTIL}", re.I
+    rf"^(?:find|search for|look for|locate|count(?!\s+of\b)|grep(?: for)?)(?:\s+(?:all|every|each|any))?{_WORD}{_UNTIL}",
+    re.I,
 )
 _FINDS = re.compile(
     r"^(?:find|search|look for|locate|list|show|count|grep|collect)\b"
@@ -39,7 +40,9 @@ _BEFORE_KO = re.compile(
     r"(?:모두\s*|전부\s*|총\s*)?"
     r"(?:몇\s*번|몇\s*회|언급|포함|들어|있는\s*(?:줄|행|문장|곳)|나오|등장|찾아|검색|개수|횟수)"
 )
-_NO_NEEDLE = re.compile(r"(?:every|all)?\s*(?:files?|documents?|lines?|it|them|everything)", re.I)
+_NO_NEEDLE = re.compile(
+    r"(?:every|all)?\s*(?:files?|documents?|lines?|it|them|everything|rows?(?:\s+(?:by|per)\b.*)?)", re.I
+)
 _COUNTS = re.compile(
     r"\b(?:count|how often|how many|number of)\b|세어|세 ?줘|세고|세라|셔|몇\s*(?:번|회|줄)|횟수", re.I
 )

@@ -12,16 +12,18 @@ _SUFFIX = (
     "|rtf|odt|tex|py|js|ts|java|cpp|c|h|go|rs|rb|sh|toml|ini|cfg|conf|sql|eml|srt|vtt"
 )
 _NOT_AFTER = r"(?![A-Za-z0-9_-])(?!\.\w)"
-_NAME = r"[^\s'\"`“”‘’「」,;:()<>|?*]"
+NAME = r"[^\s'\"`“”‘’「」,;:()<>|?*]"
+_MARK, _MARK_END = "\ue000", "\ue001"  # around a path that no pattern would tell
 _QUOTABLE = rf"(?:\.(?:{_SUFFIX})|/)"
-_ENDS_FOLDER = r"(?=$|[\s?!.,;:)'\"]|에|의|를|을|로|안|내|폴더)"
+ENDS_FOLDER = r"(?=$|[\s?!.,;:)'\"]|에|의|를|을|로|안|내|폴더)"
 _PATH = re.compile(
-    rf"'(?P<q1>[^'\n]+{_QUOTABLE})'|\"(?P<q2>[^\"\n]+{_QUOTABLE})\"|`(?P<q3>[^`\n]+{_QUOTABLE})`"
-    rf"|(?P<file>(?<![\w@]){_NAME}{{1,250}}?\.(?:{_SUFFIX})){_NOT_AFTER}"
-    rf"|(?P<folder>(?<![\w/.])(?:\.{{1,2}}/|/(?=\w)|~/){_NAME}*"
-    rf"|(?<![\w/]){_NAME}*[^\s\W]/{_ENDS_FOLDER}"
-    rf"|(?:(?<=\bin )|(?<=\bfrom )|(?<=\bunder )|(?<=marise )|(?<=marize )){_NAME}+/{_NAME}+"
-    rf"|{_NAME}+/{_NAME}+(?=\s*(?:폴더|에서)))",
+    rf"{_MARK}(?P<marked>[^{_MARK_END}]*){_MARK_END}"
+    rf"|'(?P<q1>[^'\n]+{_QUOTABLE})'|\"(?P<q2>[^\"\n]+{_QUOTABLE})\"|`(?P<q3>[^`\n]+{_QUOTABLE})`"
+    rf"|(?P<file>(?<![\w@]){NAME}{{1,250}}?\.(?:{_SUFFIX})){_NOT_AFTER}"
+    rf"|(?P<folder>(?<![\w/.])(?:\.{{1,2}}/|/(?=\w)|~/){NAME}*"
+    rf"|(?<![\w/]){NAME}*[^\s\W]/{ENDS_FOLDER}"
+    rf"|(?:(?<=\bin )|(?<=\bfrom )|(?<=\bunder )|(?<=marise )|(?<=marize )){NAME}+/{NAME}+"
+    rf"|{NAME}+/{NAME}+(?=\s*(?:폴더|에서)))",
     re.I,
 )
 _INTO = re.compile(
@@ -93,11 +95,16 @@ def scope_in(text: str, output: str, *, question: bool = False) -> Scope:
     return Scope(tuple(named), tuple(dict.fromkeys(words)), bool(_EVERYTHING.search(bare)), tuple(suffixes))
 
 
+def marked(path: str) -> str:
+    """The path as all rules here know it for one, whatever its characters."""
+    return f"{_MARK}{path}{_MARK_END}"
+
+
 def mask_paths(text: str) -> str:
     """The text without its paths."""
     return " ".join(_PATH.sub(" ", text).split())
 
 
 def _clean(found: re.Match[str]) -> str:
-    path = next(filter(None, (found["q1"], found["q2"], found["q3"], found["file"], found["folder"])))
+    path = next(filter(None, (found["marked"], found["q1"], found["q2"], found["q3"], found["file"], found["folder"])))
     return re.sub(r"^(?:\./)+(?=.)", "", path.rstrip(".!") or path)

@@ -29,7 +29,10 @@ def next_thought(goal: str, messages: Sequence[Message]) -> Thought:
     tasks = tasks_of(goal)
     if isinstance(tasks, Unplannable):
         return _cannot_plan(tasks.text, language)
-    return _Run(tasks, progress_of(messages), language).next_thought()
+    progress = progress_of(messages)
+    listing = workspace(progress)
+    known = tasks_of(goal, listing.sizes, listing.folders)
+    return _Run(tasks if isinstance(known, Unplannable) else known, progress, language).next_thought()
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,9 @@ class _Run:
         for one in sources:
             if one.missing:
                 return self._give_up(self._missing(one.missing, listing))
+            if one.empty:
+                return self._give_up(self._say(f"The folder “{one.empty}” is empty.",
+                                               f"“{one.empty}” 폴더는 비어 있습니다."))  # fmt: skip
         if asked := self._to_read(sources, listing):
             text = self._say(f"I read {count(len(asked), 'file')}.", f"파일 {len(asked)}개를 읽습니다.")
             return self._thought(1, text, asked)
@@ -185,8 +191,9 @@ class _Run:
     def _missing(self, path: str, listing: Listing) -> str:
         there = [*(f"{folder}/" for folder in sorted(listing.folders)), *sorted(listing.sizes)]
         shown = ", ".join(name for name in there if not name.startswith("."))[:1_000] or "–"
-        return self._say(f"There is no file or folder “{path}”. The workspace holds: {shown}.",
-                         f"“{path}”에 해당하는 파일이나 폴더가 없습니다. 작업 폴더에 있는 것: {shown}.")  # fmt: skip
+        hint = self._say(" Put a path with spaces in quotes.", " 공백이 있는 경로는 따옴표로 묶어 주세요.")
+        return self._say(f"There is no file or folder “{path}”. The workspace holds: {shown}.{hint}",
+                         f"“{path}”에 해당하는 파일이나 폴더가 없습니다. 작업 폴더에 있는 것: {shown}.{hint}")  # fmt: skip
 
     def _give_up(self, reason: str) -> Thought:
         done = sum(bool(there) for there in (self.progress.listings, self.progress.readings, self.progress.written))

@@ -22,12 +22,13 @@ GLOBS = ("*.md", "*.markdown", "*.txt", "*.rst", "*.csv", "*.tsv", "*.log", "*.p
 
 @dataclass(frozen=True)
 class Sources:
-    """`unread` names the files that are passed over, and why; `missing` is a path that is not there."""
+    """`unread` names the files that are passed over, and why; `missing` is a path that is not there, `empty` a folder."""
 
     paths: tuple[str, ...] = ()
     unread: tuple[tuple[str, str], ...] = ()
     too_much: tuple[str, ...] = ()
     missing: str = ""
+    empty: str = ""
     named: frozenset[str] = frozenset()  # the goal's words that the files were found by
 
 
@@ -54,6 +55,8 @@ def sources_of(task: Task, listing: Listing) -> Sources:
         if not files and _folder(path, listing) is None:
             return Sources(missing=path)
         chosen |= dict.fromkeys(files, explicit)
+    if task.scope.paths and not chosen and not isinstance(task.deed, CountFiles):
+        return Sources(empty=task.scope.paths[0].rstrip("/"))
     if not task.scope.paths:
         chosen, named = _by_words(task.scope, listing)
     whole = not task.scope.paths and not chosen

@@ -65,7 +65,13 @@ def _quotable(passage: Passage) -> bool:
     words = len(passage.text.split())
     ends = passage.text.rstrip("\"'”’)*_`]")
     complete = ends.endswith((".", "!", "。", "다", "요", "음", "함", "됨", "임")) or passage.kind == "item"
-    return passage.kind != "row" and words >= 3 and complete and len(passage.text) <= LONGEST and not ends.endswith(":")
+    return (
+        passage.kind in ("sentence", "item")
+        and words >= 3
+        and complete
+        and len(passage.text) <= LONGEST
+        and not ends.endswith(":")
+    )
 
 
 def _choose(

@@ -26,7 +26,7 @@ _PARTICLES = _longest_first(
     "에는 에도 와의 과의 로서 로써 은 는 이 가 을 를 에 의 로 와 과 도 만",
 )
 _ENDINGS = _longest_first(
-    "하였습니까 했습니까 합니까 됩니까 입니까 습니까 인가요 하나요 되나요 했나요 됐나요 지나요 있나요 인지 는지 나요",
+    "하였습니까 했습니까 합니까 됩니까 입니까 습니까 인가요 하나요 되나요 했나요 됐나요 지나요 있나요 인지 는지 나요 한가요 은가요 던가요",
     "까요 한가 인가 는가 니까 주세요",
 )
 _STOP_KO = vocabulary(
@@ -35,6 +35,9 @@ _STOP_KO = vocabulary(
     "말해줘 찾아 줘 주 주세요 해 해줘 정해져 나와 나오 적혀 뭐 뭔 뭐라 있습 입 요 모두 전체 며칠 안 알려야 우리",
     "저희 각각 경우 위해 위한 통해 있는 하는 있다 한다 했다 된다 이다 있었다 였다 시간 오늘 지금 은 는 가 을 를",
     "에 의 에서 에게 으로 까지 부터 에서는 에는 에서의 로 와 과 도 만",
+)
+_AUXILIARY_KO = vocabulary(  # in a question: they ask, but name nothing
+    "쓸 쓰 써 써야 할 해야 하려 하려면 될 되 돼 돼야 되어 있을 없을 가능 최대 최소 최장 최고 보통 대략 총 며칠 얼마",
 )
 _STOP_EN = vocabulary(
     "a an the this that these those is are was were be been being am do does did done have has had having can",
@@ -125,13 +128,18 @@ class Term:
     word: str
     predicate: bool
 
+    @property
+    def named(self) -> str:
+        """The word to tell a person, without a particle."""
+        return self.stem if is_hangul(self.word) else self.word
+
 
 def question_terms(question: str) -> list[Term]:
     terms: dict[str, Term] = {}
     for word in tokens(question):
         ending = next((end for end in _ENDINGS if is_hangul(word) and word.endswith(end)), "")
         base = word.removesuffix(ending) if ending else word
-        if not base or is_stop(base) or (ending and len(base) < 2):
+        if not base or is_stop(base) or without_particle(base) in _AUXILIARY_KO or (ending and len(base) < 2):
             continue
         terms.setdefault(stem(base), Term(stem(base), base, bool(ending)))
     return list(terms.values())

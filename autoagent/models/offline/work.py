@@ -1,16 +1,15 @@
 """Doing a task on the documents that were read: sections for the report, and the result in words."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autoagent.models.offline.answering import answer
 from autoagent.models.offline.calculating import calculated
 from autoagent.models.offline.columns import Calculate
-from autoagent.models.offline.documents import Document, Passage
+from autoagent.models.offline.documents import TABLE_SUFFIXES, Document, Passage
 from autoagent.models.offline.finding import find
 from autoagent.models.offline.goals import Ask, CountFiles, Find, Summarise, Task
 from autoagent.models.offline.outcome import Outcome
-from autoagent.models.offline.paths import mask_paths
 from autoagent.models.offline.reports import quote, table
 from autoagent.models.offline.say import count, pick
 from autoagent.models.offline.summarising import Summary, summarise
@@ -51,9 +50,9 @@ def done(task: Task, material: Material, language: Language) -> Outcome:
             return _counted(task, deed, material, language)
         case Calculate():
             outcome = calculated(deed, material.documents, material.part, language)
-            if not outcome.reached and task.otherwise:
-                return _answered(task.otherwise, material, language)
-            return outcome
+            if outcome.reached or not task.otherwise:
+                return outcome
+            return _answered_in_words(task.otherwise, material, language) or outcome
 
 
 def _summarised(task: Task, deed: Summarise, material: Material, language: Language) -> Outcome:
@@ -77,7 +76,7 @@ def _summarised(task: Task, deed: Summarise, material: Material, language: Langu
 
 def _topic(task: Task, material: Material) -> list[str]:
     """What the summary is to be about: the words of the goal that are neither its verb nor its place."""
-    text = re.sub(r"\bfor (?:my|the|our|a|an|me|us)(?: \w+)?|\b\d+\b", " ", mask_paths(task.text), flags=re.I)
+    text = re.sub(r"\bfor (?:my|the|our|a|an|me|us)(?: \w+)?|\b\d+\b", " ", task.bare, flags=re.I)
     known = {stem(word) for word in material.named}
     known |= {stem(word) for path in task.scope.paths for word in tokens(path)}
     words = [word for word in tokens(text) if not is_stop(word) and stem(word) not in known]
@@ -105,7 +104,7 @@ def _section(summary: Summary, language: Language) -> str:
 
 
 def _answered(deed: Ask, material: Material, language: Language) -> Outcome:
-    found = answer(deed.question, material.documents, tuple(material.named))
+    found = answer(deed.words, material.documents, tuple(material.named))
     looked = _looked_in(material, language)
     if not found.quotes:
         unknown = ", ".join(found.unknown)
@@ -123,6 +122,13 @@ def _answered(deed: Ask, material: Material, language: Language) -> Outcome:
     return Outcome(
         True, "\n\n".join([head, *map(_told, found.quotes)]), tuple(sections), pick(language, "Answer", "답변")
     )
+
+
+def _answered_in_words(deed: Ask, material: Material, language: Language) -> Outcome | None:
+    """The answer where a calculation failed: of no table's rows; None where the tables' own reason says more."""
+    prose = tuple(one for one in material.documents if not one.path.casefold().endswith(TABLE_SUFFIXES))
+    outcome = _answered(deed, replace(material, documents=prose), language)
+    return outcome if outcome.reached or len(prose) == len(material.documents) else None
 
 
 def _found(deed: Find, material: Material, language: Language) -> Outcome:
@@ -195,6 +201,6 @@ def _looked_in(material: Material, language: Language) -> str:
         f": {shown}." if names else "."
     )
     if material.unread:
-        paths = ", ".join(path for path, _ in material.unread[:20])
-        looked += pick(language, f" Not read: {paths}.", f" 읽지 않은 파일: {paths}.")
+        unread = "; ".join(f"{path} ({' '.join(why.split())[:200]})" for path, why in material.unread[:20])
+        looked += pick(language, f" Not read: {unread}.", f" 읽지 않은 파일: {unread}.")
     return looked
