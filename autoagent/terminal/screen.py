@@ -133,7 +133,7 @@ def _person_lines(event: ApprovalGiven | RuleKept | ReviewAsked | PersonSaid) ->
     by = "" if event.by == HERE else f"{one_line(event.by, 60)}: "
     match event:
         case ApprovalGiven(allowed=True) if event.args is not None:
-            return [line(Piece("✓ ", "good"), f"{by}yes, with edited arguments")]
+            return [line(Piece("✓ ", "good"), f"{by}arguments edited")]
         case ApprovalGiven(allowed=True):
             more = f", and the next {event.more} too" if event.more else ""
             return [line(Piece("✓ ", "good"), f"{by}yes{more}")] if by or more else []
