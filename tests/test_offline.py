@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +24,7 @@ from autoagent.models.offline import OfflinePlanner
 from autoagent.places import new_run_folder
 from autoagent.signals import Signals, Unattended
 from autoagent.state import State
+from autoagent.testing import script_from_json
 from autoagent.thoughts import Thought, parse_thought
 
 MINUTES = """# Planning meeting of the Vellum Library
@@ -526,3 +529,186 @@ def test_it_costs_nothing() -> None:
     assert planner.name == "offline"
     assert planner.price.cost(10**6, 0, 10**6) == 0.0
     assert planner.count("가나다") <= planner.bound("가나다") == 9
+
+
+LEASE = """# Lease
+
+The deposit is three months' rent. The rent is 4,200 euros a month, to be paid in
+advance by the third working day at the latest. Expenses are paid within 14 days.
+
+| Thing | Pets |
+|---|---|
+| Room | none |
+"""
+LEAVE = """# 휴가 규정
+
+## 연차
+
+연차는 입사일을 기준으로 준다. 연차는 2020년에 늘었다.
+연차는 한 해를 채운 모든 직원에게 15일이 주어진다. 연차 신청은 3일 전까지 팀장에게 한다.
+
+## 병가
+
+병가에는 진단서가 필요하다. 병가는 연간 60일까지 사용한다. 지점은 9시에 문을 연다.
+"""
+EXPENSES = "item,team,amount,paid\nLaptop,Dev,1200,yes\nChair,Ops,300,no\nDesk,Dev,450,no\n"
+BRANCHES = "지역,지점,품목,금액\n수도권,서울,차,300\n영남,부산,잔,1200\n수도권,서울,커피,900\n"
+
+
+def office(ws: Path) -> None:
+    write(ws, "a b/lease.md", LEASE)
+    write(ws, "my docs/expenses.csv", EXPENSES)
+    write(ws, "휴가 규정.md", LEAVE)
+    write(ws, "한글 폴더/매출.csv", BRANCHES)
+    write(ws, "한글 폴더/메모.md", "회의는 월요일에 열린다.\n")
+
+
+@pytest.mark.parametrize(
+    ("goal", "sources"),
+    [
+        ('Summarise the folder "a b"', {"a b/lease.md"}),
+        ('Summarise "a b"', {"a b/lease.md"}),
+        ('What does "a b" say about the rent?', {"a b/lease.md"}),
+        ('Summarise "a b" and "휴가 규정.md"', {"a b/lease.md", "휴가 규정.md"}),
+        ("Find 'rent' in \"a b\"", {"a b/lease.md"}),
+        ('Summarise the folder "my docs"', {"my docs/expenses.csv"}),
+        ('Summarise "한글 폴더"', {"한글 폴더/매출.csv", "한글 폴더/메모.md"}),
+        ("휴가 규정.md 요약", {"휴가 규정.md"}),
+        ("한글 폴더를 요약해 줘", {"한글 폴더/매출.csv", "한글 폴더/메모.md"}),
+    ],
+)
+def test_a_name_with_spaces_is_a_path(ws: Path, goal: str, sources: set[str]) -> None:
+    office(ws)
+    write(ws, "rent.md", "The rent is due on Friday.\n")
+    assert run(ws, goal).status == "reached"
+    assert {path for _, path, _ in quotes(ws, report(ws))} == sources
+
+
+@pytest.mark.parametrize(
+    ("goal", "row"),
+    [
+        ("한글 폴더/매출.csv에서 지역별 금액 합계", "| 수도권 | 1,200 | 2 |"),
+        ("my docs/expenses.csv: total of amount", "| 1,950 | 3 |"),
+    ],
+)
+def test_the_longest_path_that_is_there_is_meant(ws: Path, goal: str, row: str) -> None:
+    office(ws)
+    write(ws, "docs/expenses.csv", "amount\n1\n")
+    assert row in run(ws, goal).result
+
+
+@pytest.mark.parametrize(
+    "goal",
+    [
+        'Summarise "no such"',
+        'Summarise the folder "no such"',
+        'Summarise "a b" and "no such"',
+        'What does "no such" say about the rent?',
+        'Count the files in "no such"',
+        '"no such" 폴더를 요약해 줘',
+    ],
+)
+def test_a_quoted_place_that_is_not_there_is_never_the_whole_workspace(ws: Path, goal: str) -> None:
+    office(ws)
+    state = run(ws, goal)
+    assert state.status == "unreached"
+    assert re.search("no file or folder “no such”|“no such”에 해당하는", state.reason)
+
+
+def test_a_path_with_spaces_that_is_not_there_brings_a_hint(ws: Path) -> None:
+    office(ws)
+    assert "Put a path with spaces in quotes." in run(ws, "my docs/costs.csv: total of amount").reason
+
+
+def test_an_empty_folder_is_said_to_be_empty(ws: Path) -> None:
+    office(ws)
+    (ws / "new").mkdir()
+    assert run(ws, "Summarise ./new").reason == "The folder “new” is empty."
+
+
+def test_why_the_only_file_was_not_read_is_said(ws: Path) -> None:
+    (ws / "blob.bin").write_bytes(bytes(range(256)) * 16)
+    assert re.search(r"Not read: blob\.bin \(.*binary", run(ws, "Summarise blob.bin").reason)
+
+
+@pytest.mark.parametrize(
+    "question", ["How many expenses are not paid?", "지점은 몇 개인가요?", "Which item is paid?", "What are the pets?"]
+)
+def test_no_header_and_no_other_number_is_an_answer(ws: Path, question: str) -> None:
+    office(ws)
+    assert run(ws, question).status == "unreached"
+
+
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [
+        (
+            "What is the rent?",
+            "The rent is 4,200 euros a month, to be paid in\nadvance by the third working day at the latest.",
+        ),
+        ("연차는 며칠인가요?", "연차는 한 해를 채운 모든 직원에게 15일이 주어진다."),
+        ("병가는 최대 며칠까지 쓸 수 있나요?", "병가는 연간 60일까지 사용한다."),
+        ("연차 신청은 언제까지 해야 하나요?", "연차 신청은 3일 전까지 팀장에게 한다."),
+    ],
+)
+def test_the_passage_that_answers_comes_first(ws: Path, question: str, first: str) -> None:
+    office(ws)
+    assert quotes(ws, run(ws, question).result)[0][0] == first
+
+
+def test_missing_words_are_named_without_particles(ws: Path) -> None:
+    office(ws)
+    assert "낱말: 주차비." in run(ws, "주차비는 얼마인가요?").reason
+
+
+@pytest.mark.parametrize(
+    ("goal", "told"),
+    [
+        ("매출.csv에서 금액이 가장 큰 품목은?", "| 3 | 영남 | 부산 | 잔 | 1200 |"),
+        ("Which item has the lowest amount in expenses.csv?", "| 3 | Chair | Ops | 300 | no |"),
+        ("How many rows are in expenses.csv?", "| 3 |"),
+        ("매출.csv의 행은 몇 개인가요?", "| 3 |"),
+        ("매출.csv에서 금액 합계는 얼마인가요?", "| 2,400 | 3 |"),
+        ("count of rows by team in expenses.csv", "| Dev | 2 |"),
+        ("top 2 amounts in expenses.csv", "expenses.csv: 2 rows with the highest amount\n"),
+    ],
+)
+def test_rows_are_ranked_and_counted(ws: Path, goal: str, told: str) -> None:
+    office(ws)
+    assert told in run(ws, goal).result
+
+
+def test_a_filter_is_said_not_to_be_supported(ws: Path) -> None:
+    office(ws)
+    state = run(ws, "서울 지점의 금액 합계는?")
+    assert state.status == "unreached"
+    assert "필터" in state.reason
+    assert "합계는" not in state.reason
+
+
+@pytest.mark.parametrize(
+    "goal",
+    [
+        "How many rows are not paid in expenses.csv?",
+        "How many different teams are in expenses.csv?",
+        "expenses.csv에서 Dev 팀은 몇 건인가요?",
+    ],
+)
+def test_a_count_with_a_condition_is_not_planned(ws: Path, goal: str) -> None:
+    office(ws)
+    state = run(ws, goal)
+    assert state.status == "unreached"
+    assert re.search("filters|필터", state.reason)
+
+
+def test_the_question_is_quoted_whole(ws: Path) -> None:
+    office(ws)
+    goal = "Which team spent the most in expenses.csv?"
+    assert f"“{goal}”" in run(ws, goal).reason
+
+
+def test_the_help_of_the_script_player_shows_items_that_can_be_played() -> None:
+    command = [sys.executable, "-m", "autoagent.testing", "--help"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    examples = [json.loads(example) for example in re.findall(r"^  .*?  ([\"{].*)$", told, re.M)]
+    assert len(script_from_json(examples)) == 14

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from autoagent.models.offline.documents import Document, Passage, passages
 from autoagent.models.offline.figures import figure_asked
-from autoagent.models.offline.words import Bag, is_stop, question_terms, stem, tokens
+from autoagent.models.offline.words import Bag, is_hangul, is_stop, question_terms, stem, tokens
 
 ENOUGH = 0.7  # of the weight of a question's words must be found; all of it where it has two words or fewer
 DIRECT, HEADING, NAME, NEIGHBOUR = 1.0, 0.9, 0.9, 0.6  # how far a word counts by where it stands
@@ -15,6 +15,7 @@ K, B = 1.2, 0.6  # BM25's saturation and length normalisation
 AVERAGE_CHARS = 120
 PREDICATE = 0.4  # a verb's weight: its form in the answer is mostly another
 LONGEST = 1_200
+SUBJECT_WORDS = 3  # a Korean subject stands among the first
 SUBJECT = 1.5  # what a passage gains that begins with a noun of the question
 
 
@@ -65,8 +66,11 @@ def _quotable(passage: Passage) -> bool:
 
 
 def _subject(text: str) -> str:
-    """The stem of the first word that carries meaning."""
-    return next((stem(word) for word in tokens(text) if not is_stop(word)), "")
+    """The stem of the first noun; in Korean the first word with a subject's particle, what is before modifies it."""
+    words = [word for word in tokens(text) if not is_stop(word)][:SUBJECT_WORDS]
+    if words and is_hangul(words[0]):
+        words = [word for word in words if word[-1] in "은는이가"]
+    return stem(words[0]) if words else ""
 
 
 def _holding(terms: dict[str, bool], text: str) -> set[str]:

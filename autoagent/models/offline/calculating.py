@@ -75,6 +75,9 @@ def _why(problem: NoColumn, language: Language) -> str:
         case "mixed units":
             return pick(language, f"{path}: the column {problem.words} mixes {choices}; a total would mean nothing.",
                         f"{path}: {problem.words} 열에 {choices} 단위가 섞여 있어 더할 수 없습니다.")  # fmt: skip
+        case "condition":
+            return pick(language, f"{path}: rows can't be counted by “{problem.words}”: filters are not supported.",
+                        f"{path}: “{problem.words}” 조건으로 행을 세는 것(필터)은 지원하지 않습니다.")  # fmt: skip
         case "no numbers":
             return pick(language, f"{path}: no column of numbers. Its columns: {names}.",
                         f"{path}: 수로 된 열이 없습니다. 있는 열: {names}.")  # fmt: skip

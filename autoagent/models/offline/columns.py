@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autoagent.models.offline.tables import Column, Table
-from autoagent.models.offline.words import is_hangul, is_stop, particle_variants, stem, tokens, vocabulary
+from autoagent.models.offline.words import (
+    is_hangul,
+    is_stop,
+    particle_variants,
+    stem,
+    tokens,
+    vocabulary,
+    without_ending,
+)
 
 Function = Literal["total", "average", "minimum", "maximum", "count"]
 
@@ -15,7 +23,8 @@ Function = Literal["total", "average", "minimum", "maximum", "count"]
 class Calculate:
     """`measure` and `group` are the goal's words for columns; `top` N rows, from the bottom where it is negative.
 
-    `whole_rows`: the rows themselves are ranked, though the words name a further column.
+    `whole_rows`: the rows themselves are ranked, though the words name a further column. `counts_rows`: how many there
+    are was asked, so words that are left are a condition, no column.
     """
 
     functions: tuple[Function, ...]
@@ -23,6 +32,7 @@ class Calculate:
     group: str = ""
     top: int = 0
     whole_rows: bool = False
+    counts_rows: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,7 @@ class NoColumn:
     table: Table
     words: str
     choices: tuple[str, ...] = ()
-    reason: Literal["missing", "ambiguous", "mixed units", "no numbers"] = "missing"
+    reason: Literal["missing", "ambiguous", "mixed units", "no numbers", "condition"] = "missing"
 
     @property
     def is_value(self) -> bool:
@@ -69,6 +79,8 @@ def choose(asked: Calculate, table: Table) -> Columns | NoColumn:
         if not isinstance(found, Column):
             return found or NoColumn(table, asked.group.strip())
         label, words = found, _without([*words, *group_words], found)
+    if asked.counts_rows and words:
+        return NoColumn(table, " ".join(words), reason="condition")
     others = [column for column in table.columns if column is not label]
     measure: Column | None = None
     if words or asked.functions != ("count",):
@@ -123,13 +135,19 @@ def _best(words: Sequence[str], columns: Sequence[Column], table: Table) -> Colu
 def _words(phrase: str, table: Table) -> list[str]:
     """The words of a phrase that must name columns; the file's own name says nothing about one."""
     file_words = {stem(word) for word in tokens(table.path)}
-    found = [word for word in tokens(phrase) if not is_stop(word) and not {word.casefold(), stem(word)} & _FILLER]
+    said = [base for word in tokens(phrase) if (base := without_ending(word))]
+    found = [word for word in said if not is_stop(word) and not _is_filler(word)]
     names = [name for column in table.columns for name in _name_words(column.name)]
     return [
         word
         for word in dict.fromkeys(found)
         if stem(word) not in file_words or any(_same(word, name) for name in names)
     ]
+
+
+def _is_filler(word: str) -> bool:
+    bare = re.sub("(?<=[가-힣])[은는이가을를]$", "", word)  # 행은: a stem keeps two syllables
+    return bool({word.casefold(), stem(word), bare} & _FILLER)
 
 
 def _without(words: Sequence[str], column: Column) -> list[str]:

@@ -17,6 +17,7 @@ _ANY = "|".join(_FUNCTIONS.values())
 _BEGINS = re.compile(rf"(?:\W*(?:calculate|compute|show|give me|get|list|find|the)\s+)*(?:{_ANY})", re.I)
 _ENDS = re.compile(rf"(?:{_ANY})\S{{0,2}}(?:\s+(?:좀\s*)?(?:알려|구해|계산|보여)\S*(?:\s*\S+)?)?\s*$", re.I)
 _COUNTED = re.compile(r"\b(?:number of|counts?(?: of)?|how many)\s+(?!(?:by|per|in|for|of|column)\b)[^\W\d]+", re.I)
+_HOW_MANY = re.compile(r"\b(?:how many|number of)\b|몇 (?:건|개|행)", re.I)
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _N = rf"(?P<n>\d{{1,4}}|{'|'.join(_NUMBERS)})"
 _RANKS = [
@@ -64,10 +65,12 @@ def calculate_in(text: str, *, has_table: bool) -> Calculate | None:
         return None
     if group:
         rest = f"{rest[: group.start()]} {rest[group.end() :]}"
+    counts_rows = functions == ("count",) and bool(_HOW_MANY.search(rest))
     if functions == ("count",):
         rest = _COUNTED.sub(" ", rest)  # rows are counted, whatever they are called
     words = re.sub(_ANY, " ", rest, flags=re.I)
-    return Calculate(functions or ("total",), words, group[1] if group else "", top, whole_rows=bool(first))
+    by = group[1] if group else ""
+    return Calculate(functions or ("total",), words, by, top, whole_rows=bool(first), counts_rows=counts_rows)
 
 
 def _rank_in(text: str) -> tuple[int, str]:

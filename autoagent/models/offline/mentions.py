@@ -6,16 +6,17 @@ from collections.abc import Collection
 from autoagent.models.offline.clauses import QUOTED
 from autoagent.models.offline.paths import ENDS_FOLDER, NAME, marked
 
+_LISTED = r"(?:['\"`“‘「][^'\"`”’」]+['\"`”’」],?\s*(?:and\s+)?)*"
 _BEFORE_PLACE = re.compile(
     r"(?:\b(?:in|from|under|within|inside|according to|summari[sz]e|recap|sum up|(?:summary|overview|digest) of)"
-    r"(?:\s+(?:the|my|our|this))?|\b(?:folder|directory|file|document)(?:\s+(?:named|called))?)\s+$",
+    r"(?:\s+(?:the|my|our|this))?|\b(?:folder|directory|file|document)s?(?:\s+(?:named|called))?)\s+" + _LISTED + "$",
     re.I,
 )
 _AFTER_PLACE = re.compile(
-    r"\s*(?:folder|directory)\b|\s+(?:say|state|mention|contain|tell)s?\b"
-    r"|(?:을|를|의)?\s*(?:폴더|파일|문서|디렉터리|요약|간추)|\s*(?:에서|에\s+(?:따르면|있는)|안의|안에|의\s)",
+    r"\s*(?:folder|directory)\b|\s*(?:폴더|파일|디렉터리)|(?:을|를)?\s*(?:요약|간추)|\s*(?:에서|에\s+(?:따르면|있는)|안의|안에)",
     re.I,
 )
+_SPEAKS = re.compile(r"\s+(?:say|state|mention|contain|tell)s?\b", re.I)
 _ENDS_NAME = rf"(?:/{ENDS_FOLDER}|(?![A-Za-z0-9_/-])(?!\.\w))"
 
 
@@ -32,7 +33,8 @@ def with_paths_marked(text: str, files: Collection[str], folders: Collection[str
     def quoted(found: re.Match[str]) -> str:
         name = next(filter(None, found.groups()))
         there = known.get(name.strip("/").removeprefix("./").casefold())
-        is_path = _says_where(found) or (there is not None and not finds)
+        speaks = bool(_SPEAKS.match(text, found.end()))
+        is_path = _says_where(found) or (not finds and (there is not None or speaks))
         return marked(there or name) if is_path else found[0]
 
     def unquoted(found: re.Match[str]) -> str:

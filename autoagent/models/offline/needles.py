@@ -24,7 +24,8 @@ _AFTER = [
     )
 ]
 _AFTER_VERB = re.compile(
-    rf"^(?:find|search for|look for|locate|count(?!\s+of\b)|grep(?: for)?)(?:\s+(?:all|every|each|any))?{_WORD}{_UNTIL}",
+    rf"^(?:find|search for|look for|locate|count(?!\s+of\b)|grep(?: for)?)(?:\s+(?:all|every|each|any))?"
+    rf"{_WORD}{_UNTIL}",
     re.I,
 )
 _FINDS = re.compile(

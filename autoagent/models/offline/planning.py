@@ -192,8 +192,9 @@ class _Run:
         there = [*(f"{folder}/" for folder in sorted(listing.folders)), *sorted(listing.sizes)]
         shown = ", ".join(name for name in there if not name.startswith("."))[:1_000] or "–"
         hint = self._say(" Put a path with spaces in quotes.", " 공백이 있는 경로는 따옴표로 묶어 주세요.")
-        return self._say(f"There is no file or folder “{path}”. The workspace holds: {shown}.{hint}",
-                         f"“{path}”에 해당하는 파일이나 폴더가 없습니다. 작업 폴더에 있는 것: {shown}.{hint}")  # fmt: skip
+        told = self._say(f"There is no file or folder “{path}”. The workspace holds: {shown}.",
+                         f"“{path}”에 해당하는 파일이나 폴더가 없습니다. 작업 폴더에 있는 것: {shown}.")  # fmt: skip
+        return told if " " in path else told + hint
 
     def _give_up(self, reason: str) -> Thought:
         done = sum(bool(there) for there in (self.progress.listings, self.progress.readings, self.progress.written))

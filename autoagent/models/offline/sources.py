@@ -22,7 +22,7 @@ GLOBS = ("*.md", "*.markdown", "*.txt", "*.rst", "*.csv", "*.tsv", "*.log", "*.p
 
 @dataclass(frozen=True)
 class Sources:
-    """`unread` names the files that are passed over, and why; `missing` is a path that is not there, `empty` a folder."""
+    """`unread`: files that are passed over, and why; `missing`: a path that is not there; `empty`: a folder."""
 
     paths: tuple[str, ...] = ()
     unread: tuple[tuple[str, str], ...] = ()

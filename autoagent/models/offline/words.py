@@ -26,8 +26,8 @@ _PARTICLES = _longest_first(
     "에는 에도 와의 과의 로서 로써 은 는 이 가 을 를 에 의 로 와 과 도 만",
 )
 _ENDINGS = _longest_first(
-    "하였습니까 했습니까 합니까 됩니까 입니까 습니까 인가요 하나요 되나요 했나요 됐나요 지나요 있나요 인지 는지 나요 한가요 은가요 던가요",
-    "까요 한가 인가 는가 니까 주세요",
+    "하였습니까 했습니까 합니까 됩니까 입니까 습니까 인가요 하나요 되나요 했나요 됐나요 지나요 있나요 인지 는지 나요",
+    "한가요 은가요 까요 한가 인가 는가 니까 주세요",
 )
 _STOP_KO = vocabulary(
     "무엇 무슨 누구 누가 언제 어디 어디서 어떤 어느 어떻게 왜 얼마 얼마나 몇 있 없 하 되 이 그 저 것 수 등 및",
@@ -93,6 +93,11 @@ def without_particle(word: str) -> str:
     return word
 
 
+def without_ending(word: str) -> str:
+    """얼마인가요 → 얼마; empty where the word is an ending alone."""
+    return word.removesuffix(next((end for end in _ENDINGS if is_hangul(word) and word.endswith(end)), ""))
+
+
 def particle_variants(word: str) -> list[str]:
     """The word as it stands, then without each particle that it may end in, longest first."""
     return [word, *(word.removesuffix(end) for end in _PARTICLES if word.endswith(end) and word != end)]
@@ -137,11 +142,11 @@ class Term:
 def question_terms(question: str) -> list[Term]:
     terms: dict[str, Term] = {}
     for word in tokens(question):
-        ending = next((end for end in _ENDINGS if is_hangul(word) and word.endswith(end)), "")
-        base = word.removesuffix(ending) if ending else word
+        base = without_ending(word)
+        ending = base != word
         if not base or is_stop(base) or without_particle(base) in _AUXILIARY_KO or (ending and len(base) < 2):
             continue
-        terms.setdefault(stem(base), Term(stem(base), base, bool(ending)))
+        terms.setdefault(stem(base), Term(stem(base), base, ending))
     return list(terms.values())
 
 

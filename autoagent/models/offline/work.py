@@ -201,6 +201,6 @@ def _looked_in(material: Material, language: Language) -> str:
         f": {shown}." if names else "."
     )
     if material.unread:
-        unread = "; ".join(f"{path} ({' '.join(why.split())[:200]})" for path, why in material.unread[:20])
+        unread = "; ".join(f"{path} ({' '.join(why.split())[:200].rstrip('.')})" for path, why in material.unread[:20])
         looked += pick(language, f" Not read: {unread}.", f" 읽지 않은 파일: {unread}.")
     return looked
