@@ -25,7 +25,6 @@ from autoagent.terminal.layout import Line, foreign, line
 from autoagent.terminal.look import choose_look
 
 BUILT_IN, DEFAULT = "built-in", "default"
-VALUE_COLUMNS = 24  # that a value keeps beside a long origin
 _DEFAULTS: dict[str, tuple[Any, str]] = {
     "model": (None, f"{DEFAULT_MODEL} with a key; else a local server's, else the offline planner"),
     "base_url": (None, f"{build.OPENAI} with a key; else a local server's"),

@@ -37,17 +37,6 @@ def diff_lines(diff: str, *, full: bool = False) -> list[Line]:
     return [line(Piece(_clipped(text, full=full), _diff_style(text)), first=4, rest=6) for text in shown]
 
 
-def call_words(call: CommandCall, most: int = 200) -> str:
-    """The command on one line: `run_shell git status`."""
-    values = (
-        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        for value in call.args.values()
-        if value is not None
-    )
-    words = " ".join([call.name, *values])
-    return " ".join(words[:most].split()) + ("…" if len(words) > most else "")
-
-
 def _argument(key: str, value: JsonValue, keep: tuple[int, int] | None) -> list[Line]:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     parts = text.rstrip("\n").split("\n") if text.strip() else [json.dumps(text, ensure_ascii=False)]
