@@ -13,7 +13,12 @@ from autoagent.cli.options import Options, with_options
 @click.command("run")
 @click.argument("words", nargs=-1, metavar="[GOAL… | -]")
 @click.option("--goal", "goals", multiple=True, metavar="TEXT", help="The goal; may be given several times.")
-@click.option("--goal-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
+@click.option(
+    "--goal-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The goal, from a file.",
+)
 @click.option("--ai-settings", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
               help="AutoGPT's ai_settings.yaml.")  # fmt: skip
 @click.option("--name", default="", metavar="NAME", help="The agent's name.")
