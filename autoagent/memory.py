@@ -18,7 +18,6 @@ from autoagent.thoughts import plan_mark
 HIGH_WATER, LOW_WATER = 0.9, 0.5  # parts of the context limit; the second of what rules and schema leave
 SUMMARY_SHARE = 8  # one part in so many
 SAID_SHARE, OBSERVED_SHARE = 8, 4
-LEAST_FACTOR = 0.8  # the next text may be of a kind that takes more tokens than the last
 FRAMING_TOKENS = 40  # delimiters and message framing of one observation or reply
 Count = Callable[[str], int]
 
@@ -59,8 +58,8 @@ def build_context(state: State, system: str, tail: str, *, fixed_tokens: int, ta
 
 
 def factor_of(state: State) -> float:
-    """What our counts are multiplied with: no less than the API counted last, and never far below our own."""
-    return max(LEAST_FACTOR, state.calibration)
+    """What our counts are multiplied with: an endpoint that counts more is believed, one that counts less is not."""
+    return max(1.0, state.calibration)
 
 
 def prefix(state: State, system: str) -> list[Message]:

@@ -223,7 +223,7 @@ def test_a_context_is_never_larger_than_it_says(moves: list[Move]) -> None:
     tail = volatile_tail(state, LIMIT, 100)
     fixed = count(SYSTEM) + FRAMING_TOKENS
     context = build_context(state, SYSTEM, tail, fixed_tokens=fixed, tail_tokens=count(tail) + FRAMING_TOKENS)
-    assert sum(count(message["content"]) + 4 for message in context.messages) <= context.estimated
+    assert sum(count(message["content"]) + 4 for message in context.messages) <= context.tokens
     assert context.fits(context.tokens)
     assert not context.fits(context.tokens - 1)
 
