@@ -68,7 +68,12 @@ def shell(tmp_path: Path) -> Shell:
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=30)
+    try:
+        out, err = process.communicate(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()  # one left behind would fail an innocent test later, by its warning
+        process.communicate()
+        raise
     return process.returncode, out, err
 
 
