@@ -66,9 +66,8 @@ class Executor:
             return self._finish(call, _surprise(error), seen, ends_batch=True)
         change = change if isinstance(change, Change) else None
         if self._repeats(call):
-            return self._finish(
-                call, Result("refused", f"{stall.REPEATED} Do something else with it."), seen, ends_batch=True
-            )
+            refused = Result("refused", f"{stall.REPEATED} Do something else with it.")
+            return self._finish(call, refused, seen, ends_batch=bound.command.effect != "reads")
         allowed_by = self._allowed(call, bound, change)
         if not allowed_by:
             return None

@@ -29,8 +29,10 @@ class Signals:
         self.stop_reason = ""
         self._interruptible = False
         self._woken = False
+        self._installed = False
 
     def install(self) -> None:
+        self._installed = True
         signal.signal(signal.SIGINT, self._handle)
         signal.signal(signal.SIGTERM, self._handle)
         signal.signal(signal.SIGHUP, self._handle)
@@ -48,7 +50,7 @@ class Signals:
         """From another thread: as the first Ctrl-C, for another reason. Only what is interruptible is cut."""
         self.stop_reason, self._woken = self.stop_reason or reason, True
         main = threading.main_thread().ident
-        if main is not None:
+        if main is not None and self._installed:  # else the loop sees the wish after this act
             signal.pthread_kill(main, signal.SIGINT)  # a real signal ends what the main thread waits for
 
     @contextlib.contextmanager

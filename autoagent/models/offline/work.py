@@ -89,9 +89,7 @@ def _section(summary: Summary, language: Language) -> str:
     lines = [f"## {summary.path}\n"]
     if summary.table_rows:
         rows = summary.table_rows
-        lines.append(
-            pick(language, f"A table: this header, then {rows:,} lines.\n", f"표: 아래 머리글과 {rows:,}줄.\n")
-        )
+        lines.append(pick(language, f"### Table: header and {rows:,} lines\n", f"### 표: 머리글과 {rows:,}줄\n"))
     if not summary.quotes:
         lines.append(pick(language, "Nothing in it to quote.\n", "인용할 내용이 없습니다.\n"))
     heading = ""
