@@ -44,6 +44,7 @@ def main() -> None:
         cold_start(workspace)
         steps(workspace)
         commands(workspace)
+        what_it_is_made_of(folder)
 
 
 def cold_start(workspace: Path) -> None:
@@ -129,6 +130,20 @@ def commands(workspace: Path) -> None:
     print(f"| `autoagent --version` | {shown(timed([*AUTOAGENT, '--version']))} |")
     print(f"| `autoagent runs`, 100 runs | {shown(timed([*AUTOAGENT, 'runs']))} |")
     print(f"| `python -c pass`, for comparison | {shown(timed([sys.executable, '-c', 'pass']))} |")
+
+
+def what_it_is_made_of(folder: Path) -> None:
+    """The two largest parts of the figures above, each on its own."""
+    for module in ("openai", "httpx2", "pydantic"):
+        print(f"| `import {module}`, whole process | {shown(timed([sys.executable, '-c', f'import {module}']))} |")
+    found: list[float] = []
+    with (folder / "line").open("ab", buffering=0) as file:
+        for _ in range(200):
+            began = time.monotonic()
+            file.write(b"x" * 700)
+            os.fsync(file.fileno())
+            found.append(time.monotonic() - began)
+    print(f"| one line of 700 bytes appended with `fsync` here (four a step) | {shown(found)} |")
 
 
 def first_line(argv: list[str], workspace: Path) -> float:
