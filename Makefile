@@ -33,10 +33,14 @@ format: .venv/installed-dev
 	$(BIN)/ruff format --quiet .
 
 # requirements.txt: what a run needs; requirements-dev.txt: the tests too. Hashed, without index addresses.
+COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --quiet
+EXTRAS := --extra web --extra documents
+
 lock: .venv/installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements.txt
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements-dev.txt
+	$(COMPILE) pyproject.toml $(EXTRAS) -o requirements.txt
+	$(COMPILE) pyproject.toml $(EXTRAS) --group dev -o requirements-dev.txt
+	echo "hatchling>=1.27" | $(COMPILE) - -o requirements-build.txt
 
 .venv/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -6,10 +6,10 @@ from string import Template
 
 from autoagent import memory, stall
 from autoagent.ask import Answer, Purpose, ask
-from autoagent.env import Files
+from autoagent.env import Files, Web
 from autoagent.errors import JournalError, ThoughtError
 from autoagent.events import ApprovalGiven, Compacted, Event, PersonSaid, ReviewAsked, RuleKept, RunEnded, RunPaused
-from autoagent.executor import EDITED, Executor
+from autoagent.executor import EDITED, Executor, whole_text
 from autoagent.inbox import InboxMessage
 from autoagent.journal import Journal
 from autoagent.models import PLAIN_TEXT, Model
@@ -17,6 +17,7 @@ from autoagent.people import People
 from autoagent.prompts import Prompts
 from autoagent.registry import Registry
 from autoagent.state import State
+from autoagent.taint import KnownAddresses
 from autoagent.thoughts import parse_thought
 
 UNREADABLE_IN_A_ROW = 3
@@ -31,6 +32,7 @@ class Agent:
         model: Model,
         registry: Registry,
         files: Files,
+        web: Web,
         people: People,
         *,
         prompts: Prompts,
@@ -41,7 +43,8 @@ class Agent:
         if journal.state.setup is None:
             raise JournalError(f"{journal.path}: the run has no start")
         self.setup, self.schema = journal.state.setup, registry.reply_schema()
-        self.executor = Executor(journal, registry, files, people, self.setup, model.count)
+        known = KnownAddresses(lambda observation: whole_text(journal, observation))
+        self.executor = Executor(journal, registry, files, web, people, self.setup, model.count, known)
         self.registry = registry
         self.fixed_text, self.fixed_tokens = prompts.system + json.dumps(self.schema), 0
 
@@ -62,6 +65,11 @@ class Agent:
             else:
                 self.think()
         return self.state
+
+    def close(self) -> None:
+        """Give back connections and folders; the journal is whoever's opened it."""
+        for part in (self.model, self.fast_model, self.executor.files):
+            part.close()
 
     def exhausted(self) -> RunPaused | RunEnded | None:
         """Why the run goes no further: a limit, a loop, a model that can't be understood.
@@ -94,7 +102,7 @@ class Agent:
         except ThoughtError as error:
             thought, problem = None, memory.clip(str(error), self.setup.context_tokens // 16, self.model.count)
         share = self.setup.context_tokens // memory.SAID_SHARE // (1 if thought else 4)
-        text = thought.as_reply() if thought else reply.text
+        text = self.journal.mask(thought.as_reply() if thought else reply.text)
         if thought and self.model.count(text) > share:
             text = thought.shortened().as_reply()
         said = memory.clip(text, share, self.model.count)
@@ -165,9 +173,9 @@ class Agent:
             self.record(answer.event("summary"))
         elif self.state.status != "running" or self.people.stop_reason:
             return True
-        summary = answer.reply.text.strip() if answer else ""
-        by_model = bool(summary) and answer is not None and answer.reply.finish_reason != "length"
-        text = memory.clip(summary, share, count) if by_model else memory.digest(self.state, upto, share, count)
+        whole = answer is not None and answer.reply.finish_reason != "length"
+        by_model = answer.reply.text.strip() if answer and whole else ""
+        text = memory.summary(self.state, upto, share, count, by_model=by_model)
         dropped = sum(step.total_tokens for step in self.state.steps[self.state.summarized : upto])
         tokens = count(text) + memory.FRAMING_TOKENS
         self.record(

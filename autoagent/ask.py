@@ -69,7 +69,9 @@ def ask(
     began = time.monotonic()
     try:
         with people.interruptible():
-            reply = model.complete(context.messages, schema=schema, reply_tokens=reply_tokens, timeout_s=left_s)
+            reply = model.complete(
+                context.messages, schema=schema, reply_tokens=reply_tokens, timeout_s=left_s, hear=people.hear
+            )
     except ContextTooLong as error:
         seconds = time.monotonic() - began
         journal.append(ModelFailed(problem=str(error), may_be_billed=False, too_long=True, seconds=seconds))

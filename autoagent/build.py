@@ -1,20 +1,24 @@
 """The only place that puts the parts together: settings in, a run and its agent out."""
 
+import json
 import math
 import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from autoagent import __version__, prompts
 from autoagent.agent import Agent
 from autoagent.budget import COST_USD, REPLY_TOKENS, STEPS, Limits, Usage, dollars
+from autoagent.env import Fetched, Found
 from autoagent.errors import ConfigError, JournalError, SandboxError
-from autoagent.events import RunResumed, RunStarted, Setup
+from autoagent.events import RuleKept, RunResumed, RunStarted, Setup
 from autoagent.journal import Journal, artifact
+from autoagent.masking import Mask
 from autoagent.models import Model
 from autoagent.models.catalog import Facts, Price, look_up
 from autoagent.people import People
@@ -24,10 +28,17 @@ from autoagent.sandbox.workspace import Workspace
 from autoagent.settings import DEFAULT_MODEL, Settings
 from autoagent.state import State
 
+if TYPE_CHECKING:
+    from autoagent.models.local import Window
+    from autoagent.sandbox.network import Fetcher
+    from autoagent.search import Searcher
+
 OFFLINE = "offline"
 OPENAI = "https://api.openai.com/v1"
 UNKNOWN_WINDOW = 32_768  # of a model that the catalog does not know
 OFFLINE_WINDOW = 1_000_000
+ROOMY = 32_768  # a window that any step fits: nothing is counted
+SHORT_REPLY = 1_000  # tokens of a thought with a command or two
 Notify = Callable[[str], None]
 
 
@@ -91,10 +102,20 @@ def _first_listed(base_url: str, settings: Settings) -> Chosen:
 
 
 def make_setup(settings: Settings, chosen: Chosen, workspace: Path) -> tuple[Setup, Limits]:
-    """What the run keeps, and its limits. Raises ConfigError for a cost limit that can't hold."""
+    """What the run keeps, and its limits.
+
+    Raises ConfigError for a cost limit that can't hold, or a local server that gives a model too little room.
+    """
+    if named := settings.get("search", ()):
+        from autoagent.search import check_names
+
+        check_names(named)
     fast_model = settings.get("fast_model", "")
-    facts = [_facts(name, chosen.base_url, settings) for name in (chosen.model, fast_model) if name]
-    window = min((fact.window or UNKNOWN_WINDOW) for fact in facts)
+    models = [name for name in (chosen.model, fast_model) if name]
+    facts = [_facts(name, chosen.base_url, settings) for name in models]
+    given = {} if chosen.model == OFFLINE else _given_windows(models, chosen.base_url, settings)
+    windows = [given[name].tokens if name in given else fact.window for name, fact in zip(models, facts, strict=True)]
+    window = min(known or UNKNOWN_WINDOW for known in windows)
     longest = [fact.longest_reply for fact in facts if fact.longest_reply]
     reply_tokens = min([settings.get("reply_tokens", REPLY_TOKENS), max(1, window // 4), *longest])
     room = max(1, window - reply_tokens)
@@ -103,14 +124,46 @@ def make_setup(settings: Settings, chosen: Chosen, workspace: Path) -> tuple[Set
         base_url=chosen.base_url,
         fast_model=fast_model,
         temperature=settings.get("temperature"),
-        context_tokens=min(settings.get("context_tokens", room), room if any(f.window for f in facts) else math.inf),
+        seed=settings.get("seed"),
+        reasoning_effort=settings.get("reasoning_effort", ""),
+        context_tokens=min(settings.get("context_tokens", room), room if any(windows) else math.inf),
         reply_tokens=reply_tokens,
         approve=settings.get("approve", "acts"),
         workspace=str(workspace),
         plugins=settings.get("plugins", ()),
         disabled=settings.get("disabled", ()),
+        search=settings.get("search", ()),
+        allow_local_network=settings.get("allow_local_network", False),
+        safe_mode=settings.safe_mode,
     )
+    for name, local in given.items():
+        _check_room(name, local, setup)
     return setup, make_limits(settings, setup)
+
+
+def _given_windows(models: Sequence[str], base_url: str, settings: Settings) -> "dict[str, Window]":
+    """What a server on this machine gives each model, whatever it could hold elsewhere."""
+    from autoagent.models.local import window_of
+
+    found = {name: window_of(base_url, name, settings.api_key) for name in models}
+    return {name: window for name, window in found.items() if window}
+
+
+def _check_room(model: str, given: "Window", setup: Setup) -> None:
+    if given.tokens >= ROOMY or given.tokens >= (needed := needs_tokens(setup)):
+        return
+    wanted = max(16_384, 1 << (2 * needed - 1).bit_length())
+    gives = f'{given.server} gives "{model}" {given.tokens:,} tokens'
+    raise ConfigError(f"{gives}; a step needs about {needed:,}.\n{given.advice(wanted)}")
+
+
+def needs_tokens(setup: Setup) -> int:
+    """About what a first step takes, to the next hundred: rules, commands, the reply's schema, a short reply."""
+    from autoagent.models.tokens import TokenCounter
+
+    registry = make_registry(setup, lambda _: None)
+    text = _system_prompt(setup, registry, "", "", "") + json.dumps(registry.reply_schema())
+    return math.ceil((TokenCounter(setup.model).count(text) + SHORT_REPLY) / 100) * 100
 
 
 def make_limits(settings: Settings, setup: Setup) -> Limits:
@@ -152,25 +205,62 @@ def make_model(name: str, setup: Setup, settings: Settings, notify: Notify) -> M
         from autoagent.models.offline import OfflinePlanner
 
         return OfflinePlanner()
+    from autoagent.models.learned import Learned
     from autoagent.models.openai import OpenAIModel
     from autoagent.models.tokens import TokenCounter
 
     return OpenAIModel(
         name=name,
-        base_url=setup.base_url,
+        base_url=_whole_address(setup.base_url, settings),
         api_key=settings.api_key,
         counter=TokenCounter(name),
         price=price_of(name, setup, settings),
         temperature=setup.temperature,
+        seed=setup.seed,
+        reasoning_effort=setup.reasoning_effort,
         notify=notify,
+        learned=Learned(state_folder() / "endpoints.json"),
     )
 
 
-def make_registry(setup: Setup, notify: Notify) -> Registry:
-    """The built-in commands and the enabled plugins'; a broken plugin is named in one line and left out."""
-    from autoagent.commands import COMMANDS
+def _whole_address(kept: str, settings: Settings) -> str:
+    """The address with the password that stands in it: the journal keeps it without."""
+    own = settings.get("base_url", "")
+    return own if own and Mask(settings.secrets)(own) == kept else kept
 
-    found: list[Command[..., Any]] = list(COMMANDS)
+
+class RunWeb:
+    """The web of one run: what fetches and what searches are imported and made when they are first used."""
+
+    def __init__(self, setup: Setup, notify: Notify):
+        self._setup, self._notify = setup, notify
+        self._lock = threading.Lock()
+        self._fetcher: Fetcher | None = None
+        self._searcher: Searcher | None = None
+
+    def fetch(self, url: str) -> Fetched:
+        with self._lock:
+            if self._fetcher is None:
+                from autoagent.sandbox.network import Fetcher
+
+                self._fetcher = Fetcher(allow_local=self._setup.allow_local_network)
+        return self._fetcher.fetch(url)
+
+    def search(self, query: str, limit: int) -> Found:
+        with self._lock:
+            if self._searcher is None:
+                from autoagent.search import make_searcher
+
+                safe = self._setup.safe_mode
+                self._searcher = make_searcher(self._setup.search, self._notify, plugins=not safe)
+        return self._searcher.search(query, limit)
+
+
+def make_registry(setup: Setup, notify: Notify, commands: Sequence[Command[..., Any]] = ()) -> Registry:
+    """The built-in commands, `commands`, the enabled plugins'; a broken plugin is named in one line and left out."""
+    from autoagent.commands import available
+
+    found: list[Command[..., Any]] = [*available(), *commands]
     for name, loaded in discover(setup.plugins):
         if isinstance(loaded, Exception):
             notify(f"plugin {name}: {loaded}. Skipped")
@@ -182,6 +272,8 @@ def make_registry(setup: Setup, notify: Notify) -> Registry:
             found.extend(loaded)
     if setup.approve == "never":
         found = [cmd for cmd in found if cmd.effect != "asks"]  # nobody would answer
+    from autoagent.commands import COMMANDS
+
     known = {cmd.name for cmd in COMMANDS}
     return Registry(found, [name for name in setup.disabled if name in {c.name for c in found} or name not in known])
 
@@ -205,14 +297,21 @@ def start_run(
     name: str = "",
     role: str = "",
     usage: Usage | None = None,
+    rules: Sequence[str] = (),
+    commands: Sequence[Command[..., Any]] = (),
+    mask: Callable[[str], str] = str,
     notify: Notify,
 ) -> Journal:
-    """Make the run's folder and journal its start. Raises JournalError where that can't be written."""
-    registry = make_registry(setup, notify)
+    """Make the run's folder and journal its start and the rules given for it; `mask` takes secrets out.
+
+    Raises JournalError where that can't be written.
+    """
+    registry = make_registry(setup, notify, commands)
     goals = [text.encode("utf-8", "replace").decode() for text in goals]  # an argument may hold any bytes
     goal = goals[0] if len(goals) == 1 else "\n".join(f"{i}. {text}" for i, text in enumerate(goals, 1))
-    system = _system_prompt(registry, goal, name, role)
+    system = _system_prompt(setup, registry, goal, name, role)
     journal = Journal(folder)
+    journal.mask = mask
     journal.append(
         RunStarted(
             run_id=folder.name,
@@ -227,7 +326,14 @@ def start_run(
             usage=usage or Usage(),
         )
     )
+    keep_rules(journal, rules)
     return journal
+
+
+def keep_rules(journal: Journal, rules: Sequence[str]) -> None:
+    for rule in rules:
+        if rule not in journal.state.rules:
+            journal.append(RuleKept(rule=rule, by="--allow"))
 
 
 def changed_setup(state: State, found: Settings) -> tuple[Setup, Limits]:
@@ -245,10 +351,12 @@ def changed_setup(state: State, found: Settings) -> tuple[Setup, Limits]:
         values = {name: value for name, value in kept.items() if value} | flags
         asked = Settings(found.values | values, found.origins, found.api_key)
         setup, _ = make_setup(asked, choose_model(asked), Path(setup.workspace))
-        setup = setup.model_copy(update={"plugins": state.setup.plugins, "disabled": state.setup.disabled})
-    approve = flags.get("approve", state.setup.approve)
-    temperature = flags.get("temperature", state.setup.temperature)
-    setup = setup.model_copy(update={"approve": approve, "temperature": temperature})
+    kept_names = ("approve", "temperature", "seed", "reasoning_effort", "plugins", "disabled", "search")
+    kept_names += ("allow_local_network", "safe_mode")
+    changes = {name: flags.get(name, getattr(state.setup, name)) for name in kept_names}
+    if found.safe_mode:
+        changes |= {"safe_mode": True, "plugins": ()}
+    setup = setup.model_copy(update=changes)
     return setup, make_limits(Settings(_kept_limits(state, setup, found) | flags, found.origins, found.api_key), setup)
 
 
@@ -285,19 +393,22 @@ def next_call_words(state: State, found: Settings) -> str:
     return dollars(cost) if cost else ""
 
 
-def resume_run(journal: Journal, setup: Setup, limits: Limits, notify: Notify) -> None:
+def resume_run(
+    journal: Journal, setup: Setup, limits: Limits, notify: Notify, commands: Sequence[Command[..., Any]] = ()
+) -> None:
     """Journal that the run goes on, and which files were changed since it last saw them.
 
-    Its prompt stays as it was unless its commands have changed.
+    Its prompt stays as it was unless its commands have changed, or it goes on in safe mode.
     """
     state = journal.state
     if state.status == "reached":
         raise ConfigError(f"run {state.run_id} has reached its goal; there is nothing to go on with")
     system = artifact(journal.folder, state.system)
-    registry = make_registry(setup, notify)
-    changed = describe(registry.values()) not in system
+    registry = make_registry(setup, notify, commands)
+    safer = setup.safe_mode and state.setup is not None and not state.setup.safe_mode
+    changed = safer or describe(registry.values()) not in system
     if changed:
-        system = _system_prompt(registry, state.goal, state.name, state.role)
+        system = _system_prompt(setup, registry, state.goal, state.name, state.role)
     kept = journal.keep(system) if changed else ""
     journal.append(RunResumed(setup=setup, limits=limits, system=kept, changed=_changed_files(state)))
 
@@ -317,8 +428,14 @@ def _fingerprint(files: Workspace, path: str) -> str:
         return ""
 
 
-def make_agent(journal: Journal, people: People, settings: Settings, notify: Notify) -> Agent:
-    """The agent of a started run. Raises ConfigError or SandboxError."""
+def make_agent(
+    journal: Journal,
+    people: People,
+    settings: Settings,
+    notify: Notify,
+    commands: Sequence[Command[..., Any]] = (),
+) -> Agent:
+    """The agent of a started run; `commands` beside the built-in ones. Raises ConfigError or SandboxError."""
     state = journal.state
     setup = state.setup
     if setup is None:
@@ -326,23 +443,29 @@ def make_agent(journal: Journal, people: People, settings: Settings, notify: Not
     return Agent(
         journal,
         make_model(setup.model, setup, settings, notify),
-        make_registry(setup, lambda _: None),
+        make_registry(setup, lambda _: None, commands),
         Workspace(Path(setup.workspace), forbidden=[state_folder()]),
+        RunWeb(setup, notify),
         people,
         prompts=prompts.Prompts(
             system=artifact(journal.folder, state.system),
-            summary=prompts.load("summary", prompts_folder()),
-            review=prompts.load("review", prompts_folder()),
+            summary=prompts.load("summary", own_prompts(setup)),
+            review=prompts.load("review", own_prompts(setup)),
         ),
         fast_model=make_model(setup.fast_model, setup, settings, notify) if setup.fast_model else None,
     )
 
 
-def _system_prompt(registry: Registry, goal: str, name: str, role: str) -> str:
+def own_prompts(setup: Setup) -> Path | None:
+    """The folder with the user's own prompts; None in safe mode."""
+    return None if setup.safe_mode else prompts_folder()
+
+
+def _system_prompt(setup: Setup, registry: Registry, goal: str, name: str, role: str) -> str:
     who = f"You are {name}, an autonomous agent." if name else "You are an autonomous agent."
     return prompts.fill(
         "system",
-        prompts_folder(),
+        own_prompts(setup),
         persona=f"{who} {role}".strip(),
         commands=describe(registry.values()),
         date=datetime.now(UTC).astimezone().strftime("%A, %d %B %Y"),

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,10 @@ class Files(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Give back what is held open."""
+        ...
+
 
 @dataclass(frozen=True)
 class Change:
@@ -75,12 +79,68 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Excerpt:
+    """The part of a long text that matters: what a command returns whose result is more than its share.
+
+    `text` fits the share; `whole` is kept beside it and read with read_observation.
+    """
+
+    text: str
+    whole: str
+
+
+@dataclass(frozen=True)
 class Completion:
     """The end of a run, returned by the command that ends it."""
 
     result: str
     files: tuple[str, ...] = ()
     reached: bool = True
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What an address answered with: `url` after redirects, `content` without transfer and content encoding.
+
+    `content_type` is the header as it came, "" where there was none.
+    """
+
+    url: str
+    content: bytes
+    content_type: str
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One search result; `snippet` is the search engine's extract."""
+
+    title: str
+    url: str
+    snippet: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """Results of a search, the best first; `by` names who answered, `notes` say who did not and why."""
+
+    hits: tuple[Hit, ...]
+    by: str
+    notes: tuple[str, ...] = ()
+
+
+class Web(Protocol):
+    """The world outside, for reading. Every method raises CommandError in words for the model."""
+
+    def fetch(self, url: str) -> Fetched:
+        """A GET of a public http(s) address, redirects followed, within limits of size and time.
+
+        Raises SandboxError for an address that is not this run's to reach.
+        """
+        ...
+
+    def search(self, query: str, limit: int) -> Found:
+        """At most `limit` results. No hits means that a search engine found none; a block raises."""
+        ...
 
 
 ABSENT = "absent"  # the fingerprint of a file that does not exist
@@ -101,6 +161,7 @@ class Env:
     """
 
     files: Files
+    web: Web
     observation: Callable[[str], str]
     last_seen: Callable[[str], str | None]
     saw: Callable[[str, str], None]
@@ -108,14 +169,18 @@ class Env:
     count: Callable[[str], int]
 
 
-PATH_KEY = "workspacePath"  # in the JSON Schema of a marked parameter, before it is sent
+MARK_KEY = "autoagentMark"  # in the JSON Schema of a marked parameter, before it is sent
 
 
-class PathMark:
-    """Marks a parameter as a path in the workspace, so that the policy sees which file a call touches."""
+@dataclass(frozen=True)
+class Mark:
+    """Tells the policy what a parameter is, so that it sees what a call touches."""
+
+    kind: Literal["path", "address"]
 
     def __get_pydantic_json_schema__(self, shape: Any, handler: Any) -> dict[str, Any]:
-        return handler(shape) | {PATH_KEY: True}
+        return handler(shape) | {MARK_KEY: self.kind}
 
 
-WorkspacePath = Annotated[str, PathMark()]
+WorkspacePath = Annotated[str, Mark("path")]
+WebAddress = Annotated[str, Mark("address")]

@@ -36,12 +36,17 @@ class Setup(BaseModel):
     base_url: str = ""
     fast_model: str = ""
     temperature: float | None = None
+    seed: int | None = None
+    reasoning_effort: str = ""
     context_tokens: int
     reply_tokens: int
     approve: Approve = "acts"
     workspace: str
     plugins: tuple[str, ...] = ()
     disabled: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()  # providers, in the order in which they are asked
+    allow_local_network: bool = False
+    safe_mode: bool = False  # no plugins, nothing of the workspace's settings, no prompts but the built-in ones
 
 
 class RunStarted(_Event):
@@ -202,7 +207,7 @@ class CommandFinished(_Event):
     """`text` is what the model sees; `artifact` holds the whole where `text` was clipped.
 
     `detail` is for people only, `seen` holds the fingerprints of files read or written.
-    With `ends_batch` the later commands of the same thought are not run.
+    `outside`: it is text from outside the workspace. With `ends_batch` the later commands of the thought are not run.
     """
 
     type: Literal["command_finished"] = "command_finished"
@@ -215,6 +220,7 @@ class CommandFinished(_Event):
     seconds: float = 0.0
     seen: dict[str, str] = Field(default_factory=dict[str, str])
     wrote: str = ""
+    outside: bool = False
     ends_batch: bool = False
     message_id: str = ""
 

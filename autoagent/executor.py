@@ -2,20 +2,22 @@
 
 import hashlib
 import json
+import threading
 import time
 import traceback
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from queue import Empty, SimpleQueue
 
 from autoagent import memory, policy, stall
-from autoagent.env import Change, Completion, Env, Files
+from autoagent.env import Change, Completion, Env, Excerpt, Files, Web
 from autoagent.errors import CommandError
 from autoagent.events import ApprovalAsked, CommandFinished, CommandStarted, Outcome, RunEnded, RunPaused, Setup
 from autoagent.journal import Journal, artifact
 from autoagent.people import People
 from autoagent.registry import Bound, Registry
-from autoagent.state import GRANTED, Pending, PendingCall
+from autoagent.state import GRANTED, Observation, Pending, PendingCall
+from autoagent.taint import KnownAddresses
 
 EDITED = "edited by the person"  # what they see next is the change that it makes
 CHANGED_SINCE = "What it would change is no longer as it was when you were asked."
@@ -26,12 +28,16 @@ UNKNOWN = (
 )
 
 
+OUT_OF_TIME = "Not finished: the run's time limit is used up."
+
+
 @dataclass(frozen=True)
 class Result:
-    """What a command came to, before it is recorded."""
+    """What a command came to, before it is recorded; `whole` where `text` is the part of it that matters."""
 
     outcome: Outcome
     text: str
+    whole: str = ""
     detail: str = ""
     wrote: str = ""
     seconds: float = 0.0
@@ -44,14 +50,16 @@ class Executor:
     journal: Journal
     registry: Registry
     files: Files
+    web: Web
     people: People
     setup: Setup
     count: memory.Count
+    known: KnownAddresses
 
     def act(self, pending: Pending) -> None:
         """Do the next command of a thought, or the next few at once where all of them only read."""
         reads = self._mere_reads(pending.calls[:SIDE_BY_SIDE])
-        if len(reads) > 1:
+        if reads:
             return self._read_side_by_side(reads)
         call, seen = pending.calls[0], dict[str, str]()
         if known := self._after_a_crash(call, seen):
@@ -97,8 +105,8 @@ class Executor:
                 decision = self._decide(bound)
             except CommandError:
                 break
-            new = bound.command.effect == "reads" and not call.started and not call.asked
-            if not new or decision.action != "allow" or decision.by == GRANTED or self._repeats(call):
+            mere = bound.command.effect == "reads" and bound.command.idempotent and not call.asked
+            if not mere or decision.action != "allow" or decision.by == GRANTED or self._repeats(call):
                 break
             found.append(_Read(call, bound, decision.by))
         return found
@@ -109,16 +117,22 @@ class Executor:
     def _read_side_by_side(self, reads: Sequence["_Read"]) -> None:
         """Run reading commands in threads; their observations keep the order of the thought.
 
-        What the short ones leave of the room is the long ones': those run once more, within it.
+        What the short ones leave of the room is the long ones': those run once more, within it. What comes from
+        outside is asked for once, and gets an equal part at once. A stop leaves them to be run when the run goes on.
         """
         for read in reads:
             self.journal.append(_started(read.call, read.allowed_by, None))
         whole, began = self.setup.context_tokens // memory.OBSERVED_SHARE, time.monotonic()
-        results = self._in_threads([read.bound for read in reads], [whole] * len(reads))
+        firsts = [whole // len(reads) if read.bound.command.outside else whole for read in reads]
+        results = self._in_threads([read.bound for read in reads], firsts)
+        if results is None:
+            return
         sizes = [self.count(result.text) + memory.FRAMING_TOKENS for result, _ in results]
         shares = memory.allot(whole, sizes)
-        long = [at for at, size in enumerate(sizes) if size > shares[at]]
+        long = [at for at, read in enumerate(reads) if sizes[at] > shares[at] and not read.bound.command.outside]
         again = self._in_threads([reads[at].bound for at in long], [shares[at] for at in long])
+        if again is None:
+            return
         for at, result in zip(long, again, strict=True):
             results[at] = result
         took, added = time.monotonic() - began, sum(result.seconds for result, _ in results)
@@ -126,15 +140,50 @@ class Executor:
         for read, (result, seen), share in zip(reads, results, shares, strict=True):
             self._finish(read.call, replace(result, seconds=result.seconds * part), seen, share=share)
 
-    def _in_threads(self, bound: Sequence[Bound], shares: Sequence[int]) -> list[tuple[Result, dict[str, str]]]:
-        """Results in order, each with the fingerprints of what it read."""
+    def _in_threads(self, bound: Sequence[Bound], shares: Sequence[int]) -> list[tuple[Result, dict[str, str]]] | None:
+        """Results in order, each with the fingerprints of what it read; None where a person wants to stop.
+
+        Nobody waits for a thread beyond the run's time: what it reads is read again, or not needed any more.
+        """
         seen = [dict[str, str]() for _ in bound]
-        envs = [self._env(one, share) for one, share in zip(seen, shares, strict=True)]
-        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            return list(zip(pool.map(self._run, bound, [None] * len(bound), envs), seen, strict=True))
+        done: SimpleQueue[tuple[int, Result]] = SimpleQueue()
+
+        def read(at: int) -> None:
+            done.put((at, self._run(bound[at], None, self._env(seen[at], shares[at]))))
+
+        for at in range(len(bound)):
+            threading.Thread(target=read, args=(at,), daemon=True, name=f"read {at}").start()
+        began, found = time.monotonic(), dict[int, Result]()
+        try:
+            with self.people.interruptible():
+                while len(found) < len(bound):
+                    at, result = done.get(timeout=self._left_s(since=began))
+                    found[at] = result
+        except Empty:
+            cut = Result("failed", OUT_OF_TIME, seconds=time.monotonic() - began)
+            return [(found.get(at, cut), seen[at] if at in found else {}) for at in range(len(bound))]
+        except KeyboardInterrupt:
+            if not self.people.stop_reason:
+                raise
+            return None
+        return [(found[at], seen[at]) for at in range(len(bound))]
+
+    def _left_s(self, *, since: float) -> float | None:
+        """What is left of the run's time at this moment; None where it has no limit."""
+        state = self.journal.state
+        if state.limits.time_s is None:
+            return None
+        return max(0.0, state.limits.time_s - state.worked_s - (time.monotonic() - since))
 
     def _decide(self, bound: Bound) -> policy.Decision:
-        return policy.decide(bound, self.journal.state, approve=self.setup.approve, real_name=self.files.real_name)
+        state = self.journal.state
+        return policy.decide(
+            bound,
+            state,
+            approve=self.setup.approve,
+            real_name=self.files.real_name,
+            known_address=lambda address: self.known.holds(address, state),
+        )
 
     def _allowed(self, call: PendingCall, bound: Bound, change: Change | None) -> str:
         """Who or what allows the call; "" where it does not run now: refused, asked, or still waiting."""
@@ -154,13 +203,17 @@ class Executor:
         if decision.action == "allow":
             return decision.by
         if call.asked != digest or call.allowed:
-            scopes = () if decision.reason else policy.scopes(bound, self.files.real_name)
             preview = change.diff if change else ""
             stale = call.allowed and call.approved != EDITED
             reason = decision.reason or (CHANGED_SINCE if stale else decision.by)
             self.journal.append(
                 ApprovalAsked(
-                    call_id=call.id, call=call.call, reason=reason, digest=digest, preview=preview, scopes=scopes
+                    call_id=call.id,
+                    call=call.call,
+                    reason=reason,
+                    digest=digest,
+                    preview=preview,
+                    scopes=decision.scopes,
                 )
             )
         elif not self.people.wait(self.journal.state):
@@ -174,7 +227,9 @@ class Executor:
                 self.files.write_bytes(change.path, change.content, expect=change.before)
                 env.saw(change.path, change.after)
                 return Result("ok", change.summary, wrote=change.path, seconds=time.monotonic() - began)
-            return Result("ok", str(bound.run(env)), seconds=time.monotonic() - began)
+            came = bound.run(env)
+            text, whole = (came.text, came.whole) if isinstance(came, Excerpt) else (str(came), "")
+            return Result("ok", text, whole, seconds=time.monotonic() - began)
         except CommandError as error:
             return Result("failed", str(error), seconds=time.monotonic() - began)
         except Exception as error:  # noqa: BLE001  # plugins raise anything; the run goes on
@@ -220,11 +275,13 @@ class Executor:
         ends_batch: bool = False,
     ) -> None:
         """Record the observation; one that is longer than its share is clipped and kept whole beside."""
-        said = _whole(result.text + _edits(call))
+        said = self.journal.mask(_whole(result.text + _edits(call)))  # before it is cut: half a secret is not known
         text = memory.clip(said, share or self._share(), self.count)
-        whole = self.journal.keep(said) if text != said else ""
+        whole = _whole(result.whole) or said
+        whole = self.journal.keep(whole) if whole != text else ""
         if whole:
             text += f"\n[Clipped. The whole text: read_observation {call.id}]"
+        command = self.registry.get(call.call.name)
         self.journal.append(
             CommandFinished(
                 call_id=call.id,
@@ -236,6 +293,7 @@ class Executor:
                 seconds=result.seconds,
                 seen=seen,
                 wrote=result.wrote,
+                outside=result.outcome == "ok" and command is not None and command.outside,
                 ends_batch=ends_batch,
             )
         )
@@ -250,6 +308,7 @@ class Executor:
         state = self.journal.state
         return Env(
             files=self.files,
+            web=self.web,
             observation=self._observation,
             last_seen=state.seen.get,
             saw=seen.__setitem__,
@@ -262,7 +321,7 @@ class Executor:
         current = state.pending.step.observations if state.pending else ()
         for observation in (*current, *(o for step in reversed(state.steps) for o in step.observations)):
             if observation.id == observation_id:
-                return artifact(self.journal.folder, observation.artifact) if observation.artifact else observation.text
+                return whole_text(self.journal, observation)
         raise CommandError(f"There is no observation {observation_id!r}. Their ids look like 3.1 and stand above each.")
 
 
@@ -273,6 +332,10 @@ class _Read:
     call: PendingCall
     bound: Bound
     allowed_by: str
+
+
+def whole_text(journal: Journal, observation: Observation) -> str:
+    return artifact(journal.folder, observation.artifact) if observation.artifact else observation.text
 
 
 def _started(call: PendingCall, allowed_by: str, change: Change | None) -> CommandStarted:

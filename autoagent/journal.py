@@ -11,7 +11,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -27,6 +27,26 @@ def seal(event: Event) -> bytes:
     """The event's line: JSON that closes with the CRC-32 of all bytes before that field."""
     body = event.model_dump_json().encode()[:-1]
     return body + _CRC + b'%08x"}\n' % zlib.crc32(body)
+
+
+def masked(event: Event, mask: Callable[[str], str]) -> Event:
+    """The event without known secrets in its texts; its own words (`type`, `status`, …) stay as they are."""
+    line = event.model_dump_json()
+    if mask(line) == line:
+        return event
+
+    def without(value: Any) -> Any:
+        match value:
+            case str():
+                return mask(value)
+            case list():
+                return [without(item) for item in cast(list[Any], value)]
+            case dict():
+                return {without(key): without(item) for key, item in cast(dict[str, Any], value).items()}
+            case _:
+                return value
+
+    return EVENT.validate_python(without(event.model_dump(mode="json")) | {"type": event.type}, strict=False)
 
 
 def unseal(line: bytes, where: str) -> Event:
@@ -76,6 +96,7 @@ class Journal:
     def __init__(self, folder: Path):
         self.folder, self.path = folder, folder / "journal.jsonl"
         self.observers: list[Callable[[Event, State], None]] = []
+        self.mask: Callable[[str], str] = str  # takes known secrets out of whatever is kept
         self._file, self._broken = -1, False
         try:
             make_folder(folder)
@@ -100,7 +121,7 @@ class Journal:
         """
         if self._broken:
             raise JournalError(f"{self.path}: an earlier write did not end well; nothing more is written")
-        event = event.model_copy(update={"seq": self.state.seq + 1})
+        event = masked(event.model_copy(update={"seq": self.state.seq + 1}), self.mask)
         state = apply(self.state, event)
         line = seal(event)
         self._broken = True  # until it is done: also where a signal ends it half-way
@@ -119,7 +140,7 @@ class Journal:
 
     def keep(self, text: str) -> str:
         """Store a long text durably before the event that names it; its name is its SHA-256."""
-        content = text.encode("utf-8", "surrogatepass")
+        content = self.mask(text).encode("utf-8", "surrogatepass")
         name = hashlib.sha256(content).hexdigest()
         target = self.folder / "artifacts" / name
         try:

@@ -18,6 +18,9 @@ from autoagent.thoughts import plan_mark
 HIGH_WATER, LOW_WATER = 0.9, 0.5  # parts of the context limit; the second of what rules and schema leave
 SUMMARY_SHARE = 8  # one part in so many
 SAID_SHARE, OBSERVED_SHARE = 8, 4
+INDEX_SHARE = 4  # of a summary
+INDEX = "Earlier results, to be read again with read_observation:"
+DIGEST_CHARS = 200  # of an observation
 FRAMING_TOKENS = 40  # delimiters and message framing of one observation or reply
 Count = Callable[[str], int]
 
@@ -162,12 +165,47 @@ def steps_to_compact(state: State, *, fixed_tokens: int, limit: int) -> int:
     return upto if upto > state.summarized else 0
 
 
+def summary(state: State, upto: int, limit: int, count: Count, *, by_model: str = "") -> str:
+    """What stands for the first `upto` steps: the model's words or a digest, then which results can be read again."""
+    found = index(state, upto, limit // INDEX_SHARE, count)
+    room = limit - count(f"\n{found}") if found else limit
+    body = clip(by_model, room, count) if by_model else digest(state, upto, room, count)
+    return f"{body}\n{found}" if found else body
+
+
+def index(state: State, upto: int, limit: int, count: Count) -> str:
+    """Which results of the first `upto` steps can be read again by their ids, the newest of each call; "" for none.
+
+    What does not fit is left out, the oldest first.
+    """
+    observations = [observation for step in state.steps[:upto] for observation in step.observations]
+    newest = {_index_name(o): o.id for o in observations if o.call and o.outcome == "ok" and _worth_reading(o)}
+    entries = [f"{id} {name}" for name, id in newest.items()]
+    while entries:
+        if count(text := f"{INDEX} {'; '.join(entries)}") <= limit:
+            return text
+        entries = entries[max(1, len(entries) // 8) :]
+    return ""
+
+
+def _worth_reading(observation: Observation) -> bool:
+    return bool(observation.artifact) or len(observation.text) > DIGEST_CHARS
+
+
+def _index_name(observation: Observation) -> str:
+    if observation.call is None:
+        return ""
+    args = observation.call.args.values()
+    return " ".join([observation.call.name, *(str(value)[:60] for value in args if value is not None)][:3])
+
+
 def digest(state: State, upto: int, limit: int, count: Count) -> str:
     """A summary without a model: the one before, files made, and what each command came to and where to read it again.
 
     What does not fit is left out: first the oldest that went well, then the oldest failures and messages.
     """
-    head = [clip(state.summary, limit // 2, count)] if state.summary else []
+    before = state.summary.partition(f"\n{INDEX}")[0]
+    head = [clip(before, limit // 2, count)] if before else []
     if state.wrote:
         head.append(clip(f"Files written so far: {', '.join(state.wrote)}.", limit // 4, count))
     observations = [observation for step in state.steps[state.summarized : upto] for observation in step.observations]
@@ -185,6 +223,6 @@ def _digest_line(observation: Observation) -> str:
     if observation.call is None:
         return f"{observation.id}: {observation.text[:500]}"
     args = ", ".join(f"{name}={str(value)[:60]!r}" for name, value in observation.call.args.items())
-    first = " ".join(observation.text.split())[:200]
-    again = f" [read_observation {observation.id}]" if len(observation.text) > 200 else ""
+    first = " ".join(observation.text.split())[:DIGEST_CHARS]
+    again = f" [read_observation {observation.id}]" if len(observation.text) > DIGEST_CHARS else ""
     return f"{observation.id} {observation.call.name}({args}): {observation.outcome}: {first}{again}"

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from autoagent.inbox import InboxMessage
+from autoagent.models import Heard
 from autoagent.state import State
 
 
@@ -22,6 +23,10 @@ class People(Protocol):
         ...
 
     def sleep(self, seconds: float) -> None: ...
+
+    def hear(self, heard: Heard, /) -> None:
+        """The reply of the model as it arrives, for whoever watches."""
+        ...
 
     @property
     def stop_reason(self) -> str:

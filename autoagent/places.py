@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 from autoagent.errors import JournalError, NoSuchRun
@@ -24,13 +25,23 @@ def prompts_folder() -> Path:
     return config_folder() / "prompts"
 
 
+@contextlib.contextmanager
+def reaching(folder: Path) -> Generator[None]:
+    """Raises JournalError where the folder may not be read: it is another user's."""
+    try:
+        yield
+    except PermissionError as error:
+        raise JournalError(f"{folder}: {error.strerror}. Set XDG_STATE_HOME to a folder of your own.") from error
+
+
 def new_run_folder() -> Path:
     """A free folder for a run, not yet made: four hex digits, more where those are taken."""
     runs = runs_folder()
     for length in (4, 4, 4, 4, 5, 6, 8, 12):
         folder = runs / os.urandom(6).hex()[:length]
-        if not folder.exists():
-            return folder
+        with reaching(runs):
+            if not folder.exists():
+                return folder
     raise JournalError(f"{runs}: no free name for a new run")
 
 
@@ -51,12 +62,11 @@ def find_run(runs: Path, name: str) -> Path:
 
 def run_folders(runs: Path) -> list[Path]:
     """Folders of all runs, the newest first."""
-    if not runs.is_dir():
-        return []
     dated: list[tuple[int, Path]] = []
-    for folder in runs.iterdir():
-        with contextlib.suppress(OSError):
-            dated.append(((folder / "journal.jsonl").stat().st_mtime_ns, folder))
+    with reaching(runs):
+        for folder in runs.iterdir() if runs.is_dir() else ():
+            with contextlib.suppress(OSError):
+                dated.append(((folder / "journal.jsonl").stat().st_mtime_ns, folder))
     return [folder for _, folder in sorted(dated, key=lambda pair: (-pair[0], pair[1].name))]
 
 

@@ -1,5 +1,6 @@
 """Who may do what: allow, ask or deny, with the reason."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -9,6 +10,7 @@ from typing import Literal
 from autoagent.events import Approve
 from autoagent.registry import Bound
 from autoagent.state import GRANTED, State
+from autoagent.taint import host_of
 
 _SECRETS = (
     ".env*", "*.pem", "*.key", "id_rsa*", "id_ed25519*", "id_ecdsa*", ".netrc", ".pgpass", ".npmrc", ".pypirc",
@@ -21,16 +23,18 @@ _TRUSTED = (
 )  # fmt: skip  # programs run or obey these without being asked (CONTRACT, trusted files); lower case
 
 
+FOLLOW = "Without a person only what the goal, a search result or a page holds word for word is fetched: follow those."
 ALONE = "Only a person could allow it, and nobody can be asked in this run: go on without it."
 
 
 @dataclass(frozen=True)
 class Decision:
-    """`by` names the rule that decided; an `ask` waits for a person."""
+    """`by` names the rule that decided; an `ask` waits for a person, who may keep one of `scopes` instead."""
 
     action: Literal["allow", "ask", "deny"]
     by: str
     reason: str = ""
+    scopes: tuple[str, ...] = ()
 
 
 def is_secret(path: str) -> bool:
@@ -53,8 +57,17 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def decide(bound: Bound, state: State, *, approve: Approve, real_name: Callable[[str], str]) -> Decision:
+def decide(
+    bound: Bound,
+    state: State,
+    *,
+    approve: Approve,
+    real_name: Callable[[str], str],
+    known_address: Callable[[str], bool],
+) -> Decision:
     """Whether a call runs, is asked, or is refused. `real_name` follows links inside the workspace.
+
+    `known_address`: whether an address can tell its host nothing of what was read (see KnownAddresses).
 
     In continuous mode (`never`) nothing is asked: what would need a person is refused, and the model told.
     """
@@ -65,6 +78,10 @@ def decide(bound: Bound, state: State, *, approve: Approve, real_name: Callable[
         if approve == "never":
             return Decision("deny", "trusted files", f"{special} {ALONE}")
         return Decision("ask", "trusted files", f"{special} Only a person can allow it.")
+    if leak := _leak(bound, state, known_address):
+        if approve == "never":
+            return Decision("deny", "new addresses", f"{leak} {FOLLOW}")
+        return Decision("ask", "new addresses", leak, scopes=_host_rules(bound))
     if command.effect == "asks":
         if approve == "never":
             return Decision("deny", "continuous mode", "Nobody is here to answer. Decide yourself and go on.")
@@ -79,7 +96,8 @@ def decide(bound: Bound, state: State, *, approve: Approve, real_name: Callable[
         return Decision("allow", f"rule: {rule}")
     if state.granted:
         return Decision("allow", GRANTED)
-    return Decision("ask", "acts" if approve == "acts" else "every command", "")
+    by = "acts" if approve == "acts" else "every command"
+    return Decision("ask", by, scopes=_scopes(bound, real_name))
 
 
 def _special(bound: Bound, paths: set[str]) -> str:
@@ -92,11 +110,43 @@ def _special(bound: Bound, paths: set[str]) -> str:
     return f"Other programs obey {found[0]}." if found else ""
 
 
-def scopes(bound: Bound, real_name: Callable[[str], str]) -> tuple[str, ...]:
+def _leak(bound: Bound, state: State, known_address: Callable[[str], bool]) -> str:
+    """In a run that has read text from outside, a new address may be one that carries off what else was read."""
+    if not state.outside:
+        return ""
+    hosts = {host_of(address) for address in bound.addresses if not known_address(address)}
+    asked = sorted(host for host in hosts if not any(_allows_host(rule, host) for rule in state.rules))
+    if not asked:
+        return ""
+    return f"{', '.join(asked)}: an address that stands in nothing read, and this run has read text from outside."
+
+
+def _host_rules(bound: Bound) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(f"host:{host_of(address)}" for address in bound.addresses))
+
+
+def _allows_host(rule: str, host: str) -> bool:
+    """`host:NAME`, or `host:*.NAME` for all below it."""
+    kind, _, name = rule.partition(":")
+    return kind == "host" and (host == name or (name.startswith("*.") and host.endswith(name[1:])))
+
+
+def check_rule(rule: str) -> str:
+    """A rule as a person gave it on the command line. Raises ValueError with what is allowed."""
+    kind, _, name = rule.strip().lower().partition(":")
+    name = name.removeprefix("[").removesuffix("]")
+    if kind != "host" or not re.fullmatch(r"(\*\.)?[\w-]+(\.[\w-]+)*\.?|[0-9a-f:.]*:[0-9a-f:.]*", name):
+        raise ValueError(f"{rule!r} is no rule. It looks like host:example.org or host:*.example.org")
+    return f"host:{name.rstrip('.')}"
+
+
+def _scopes(bound: Bound, real_name: Callable[[str], str]) -> tuple[str, ...]:
     """The rules that "always, in this run" offers for a call, the narrowest first.
 
-    A rule is `write:PATTERN` for a file, a folder or all of the workspace, or `NAME` for a command.
+    A rule is `write:PATTERN` for a file, a folder or all of the workspace, `host:NAME`, or `NAME` for a command.
     """
+    if bound.addresses:
+        return (*_host_rules(bound), bound.command.name)
     if bound.command.effect != "writes" or not bound.paths:
         return (bound.command.name,)
     path = real_name(bound.paths[0])
@@ -110,6 +160,8 @@ def covers(rule: str, bound: Bound, paths: set[str]) -> bool:
     kind, _, pattern = rule.partition(":")
     if not pattern:
         return kind == bound.command.name
+    if kind == "host" and bound.command.effect == "reads" and bound.addresses:
+        return all(_allows_host(rule, host_of(address)) for address in bound.addresses)
     if kind != "write" or bound.command.effect != "writes" or not paths:
         return False
     if pattern == "**" or pattern.endswith("/**"):
@@ -122,6 +174,8 @@ def rule_words(rule: str) -> str:
     kind, _, pattern = rule.partition(":")
     if not pattern:
         return f"every {kind}"
+    if kind == "host":
+        return f"requests to {pattern}"
     if pattern == "**":
         return "any write in the workspace"
     return f"writes in {pattern[:-3]}/" if pattern.endswith("/**") else f"writes to {pattern}"

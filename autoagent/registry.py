@@ -12,13 +12,13 @@ from typing import Annotated, Any, Generic, Literal, NotRequired, ParamSpec, Typ
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from autoagent.env import Change, Completion, Env, PathMark
+from autoagent.env import Change, Completion, Env, Excerpt, Mark
 from autoagent.errors import CommandError, ConfigError, InvalidArguments, ThoughtError, UnknownCommand
 from autoagent.strict_schema import reply_schema, strict_adapter, type_words
 from autoagent.thoughts import CommandCall, Thought
 
 P = ParamSpec("P")
-R = TypeVar("R", bound=str | Change | Completion)
+R = TypeVar("R", bound=str | Excerpt | Change | Completion)
 Effect = Literal["reads", "writes", "executes", "sends", "asks", "ends"]
 ENTRY_POINTS = "autoagent.commands"
 MAX_SHOWN = 100  # characters of a wrong name
@@ -30,7 +30,8 @@ class Command(Generic[P, R]):
 
     Its docstring is what the model reads. A command whose function returns a Change does nothing itself: the
     change is shown, journalled and then made by the loop. `idempotent`: safe to run again when a crash hides
-    its result. `origin` is "autoagent" or the plugin's name.
+    its result. `outside`: its result is text from outside the workspace, which may hold anybody's words. `origin` is
+    "autoagent" or the plugin's name.
     """
 
     func: Callable[P, R]
@@ -41,8 +42,10 @@ class Command(Generic[P, R]):
     schema: dict[str, Any]
     env_param: str  # "" where it takes none
     path_params: tuple[str, ...]
+    address_params: tuple[str, ...]
     returns_change: bool
     idempotent: bool
+    outside: bool
     origin: str = "autoagent"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -60,7 +63,7 @@ class Command(Generic[P, R]):
 
 
 def command(
-    effect: Effect, *, name: str | None = None, idempotent: bool | None = None
+    effect: Effect, *, name: str | None = None, idempotent: bool | None = None, outside: bool = False
 ) -> Callable[[Callable[P, R]], Command[P, R]]:
     """Turn a typed function into a Command.
 
@@ -70,11 +73,13 @@ def command(
     def wrap(func: Callable[P, R]) -> Command[P, R]:
         hints = get_type_hints(func, include_extras=True)
         returned = hints.pop("return", None)
-        if returned not in (str, Change, Completion) or (returned is Completion) != (effect == "ends"):
-            raise ConfigError(f"{func.__qualname__}: a command returns str or Change; one that ends a run, Completion")
+        if returned not in (str, Excerpt, Change, Completion) or (returned is Completion) != (effect == "ends"):
+            raise ConfigError(
+                f"{func.__qualname__}: a command returns str, Excerpt or Change; one that ends a run, Completion"
+            )
         if returned is Change and effect != "writes":
             raise ConfigError(f"{func.__qualname__}: a command that returns a Change has the effect 'writes'")
-        shape, paths, env_param = _arguments(func, hints)
+        shape, marked, env_param = _arguments(func, hints)
         args, schema = strict_adapter(func.__qualname__, shape)
         return Command(
             func=func,
@@ -84,18 +89,20 @@ def command(
             args=args,
             schema=schema,
             env_param=env_param,
-            path_params=paths,
+            path_params=tuple(name for name, kind in marked.items() if kind == "path"),
+            address_params=tuple(name for name, kind in marked.items() if kind == "address"),
             returns_change=returned is Change,
             idempotent=effect == "reads" if idempotent is None else idempotent,
+            outside=outside,
         )
 
     return wrap
 
 
-def _arguments(func: Callable[..., Any], hints: dict[str, Any]) -> tuple[Any, tuple[str, ...], str]:
+def _arguments(func: Callable[..., Any], hints: dict[str, Any]) -> tuple[Any, dict[str, str], str]:
     """A TypedDict of the parameters: unlike a model class it has no names of its own to collide with."""
     fields: dict[str, Any] = {}
-    paths: list[str] = []
+    marked: dict[str, str] = {}
     env_param = ""
     for param in inspect.signature(func).parameters.values():
         if hints.get(param.name) is Env:
@@ -104,13 +111,13 @@ def _arguments(func: Callable[..., Any], hints: dict[str, Any]) -> tuple[Any, tu
         if param.name not in hints or param.kind in (param.VAR_KEYWORD, param.VAR_POSITIONAL, param.POSITIONAL_ONLY):
             raise ConfigError(f"{func.__qualname__}: parameter {param.name!r} needs a type and a name")
         hint = hints[param.name]
-        if any(isinstance(mark, PathMark) for mark in _marks(hint)):
-            paths.append(param.name)
+        if kinds := [mark.kind for mark in _marks(hint) if isinstance(mark, Mark)]:
+            marked[param.name] = kinds[0]
         shown = hint if param.default is param.empty else NotRequired[Annotated[hint, Field()]]
         fields[param.name] = shown
     shape = cast(Any, TypedDict)(func.__name__, fields)
     shape.__pydantic_config__ = ConfigDict(extra="forbid", strict=True)
-    return shape, tuple(paths), env_param
+    return shape, marked, env_param
 
 
 def _marks(hint: Any) -> Iterator[Any]:
@@ -126,15 +133,23 @@ class Bound:
     command: Command[..., Any]
     arguments: dict[str, Any]
 
-    def run(self, env: Env) -> str | Change | Completion:
+    def run(self, env: Env) -> str | Excerpt | Change | Completion:
         extra = {self.command.env_param: env} if self.command.env_param else {}
         return self.command.func(**extra, **self.arguments)
 
     @property
     def paths(self) -> tuple[str, ...]:
         """The workspace paths among the arguments, as given."""
-        values = [self.arguments.get(name) for name in self.command.path_params]
-        return tuple(path for value in values for path in ([value] if isinstance(value, str) else value or ()))
+        return self._given(self.command.path_params)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The web addresses among the arguments, as given."""
+        return self._given(self.command.address_params)
+
+    def _given(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        values = [self.arguments.get(name) for name in names]
+        return tuple(text for value in values for text in ([value] if isinstance(value, str) else value or ()))
 
 
 class Registry(Mapping[str, Command[..., Any]]):

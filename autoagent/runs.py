@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autoagent import __version__
 from autoagent.errors import AutoagentError, JournalTooNew
-from autoagent.places import is_live
+from autoagent.places import is_live, reaching
 
 if TYPE_CHECKING:
     from autoagent.state import State
@@ -141,7 +141,7 @@ def _as_it_stands(runs: Path, summary: RunSummary, stamps: Mapping[str, Stamp]) 
 
 
 def _stamps(runs: Path) -> Iterator[tuple[str, Stamp]]:
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError), reaching(runs):
         for entry in os.scandir(runs):
             with contextlib.suppress(OSError):
                 found = (runs / entry.name / "journal.jsonl").stat()

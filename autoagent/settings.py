@@ -5,24 +5,28 @@ limits, nothing else.
 """
 
 import difflib
+import io
 import math
 import os
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from autoagent.errors import ConfigError
+from autoagent.masking import Mask, secrets_in, secrets_of_address
 from autoagent.places import config_folder
+from autoagent.trust import Fingerprint, Verdict, verdict
 
 DEFAULT_MODEL = "gpt-5-mini"
 PREFIX = "AUTOAGENT_"
 KEY, BASE_URL = "OPENAI_API_KEY", "OPENAI_BASE_URL"
 WORKSPACE_FILE = "autoagent.toml"
+LONGEST_FILE = 1 << 20  # bytes
 
 
 def _seconds(value: Any) -> Any:
@@ -64,11 +68,15 @@ _TYPES: dict[str, Any] = {
     "base_url": str,
     "fast_model": str,
     "temperature": Annotated[float, AfterValidator(_finite), Field(ge=0, le=2)],
+    "seed": int,
+    "reasoning_effort": Literal["none", "minimal", "low", "medium", "high", "xhigh"],
     "context_tokens": Annotated[int, Field(ge=1)],
     "reply_tokens": Annotated[int, Field(ge=1)],
     "approve": Literal["every", "acts", "never"],
     "plugins": Names,
     "disabled": Names,
+    "search": Names,
+    "allow_local_network": bool,
     "limits.steps": Count,
     "limits.cost": Amount,
     "limits.tokens": Count,
@@ -79,21 +87,56 @@ LIMITS = ("limits.steps", "limits.cost", "limits.tokens", "limits.time", "contex
 
 
 @dataclass(frozen=True)
+class Wish:
+    """What a file of the workspace sets beyond tighter limits. It counts where a person trusts that very content."""
+
+    origin: str
+    file: Fingerprint
+    values: dict[str, Any]
+    verdict: Verdict
+    matters: bool  # whether trust would change a setting, or did
+
+    @property
+    def ignored(self) -> bool:
+        return self.verdict != "yes"
+
+
+@dataclass(frozen=True)
 class Settings:
     """`values` by dotted name, only those that are set somewhere; `origins` says where, for people.
 
-    `warnings` are lines for people about what was ignored.
+    `warnings` are lines for people about what was ignored; `secrets` must be shown and kept nowhere.
     """
 
     values: dict[str, Any]
     origins: dict[str, str]
     api_key: str = field(repr=False)
     warnings: tuple[str, ...] = ()
+    wishes: tuple[Wish, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    safe_mode: bool = False
 
     def get(self, name: str, default: Any = None) -> Any:
         if name not in _TYPES:
             raise KeyError(name)
         return self.values.get(name, default)
+
+    @property
+    def undecided(self) -> tuple[Wish, ...]:
+        """What a person should be asked about: it would change something, and nobody said anything of it yet."""
+        return tuple(wish for wish in self.wishes if wish.matters and not wish.verdict)
+
+    @property
+    def refused(self) -> tuple[Wish, ...]:
+        """What would change something and does not count."""
+        return tuple(wish for wish in self.wishes if wish.matters and wish.ignored)
+
+    def named_by_workspace(self, base_url: str) -> str:
+        """The workspace's file that names this address, perhaps masked; "" where it is the user's own choice."""
+        mask, files = Mask(self.secrets), {wish.origin: wish.values.get("base_url", "") for wish in self.wishes}
+        if self.origins.get("base_url") not in files and mask(self.values.get("base_url", "")) == mask(base_url):
+            return ""
+        return next((origin for origin, named in files.items() if named and mask(named) == mask(base_url)), "")
 
     @property
     def prices(self) -> Mapping[str, UserPrice]:
@@ -104,35 +147,97 @@ def names() -> tuple[str, ...]:
     return tuple(_TYPES)
 
 
-def load(workspace: Path, flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
-    """All settings for a run in `workspace`; `flags` by dotted name, None where not given. Raises ConfigError."""
+def load(
+    workspace: Path,
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str] | None = None,
+    *,
+    accepted: Container[Fingerprint] = (),
+    safe_mode: bool = False,
+) -> Settings:
+    """All settings for a run in `workspace`; `flags` by dotted name, None where not given. Raises ConfigError.
+
+    The workspace's own files count in full where they are trusted or `accepted` now. In safe mode they are not
+    read at all, and no plugin is enabled.
+    """
     environ = os.environ if environ is None else environ
-    user_file = config_folder() / "config.toml"
-    dotenv = _dotenv(workspace / ".env")
+    project = [] if safe_mode else [_project_toml(workspace), _project_dotenv(workspace)]
+    layers = [
+        _Layer(str(config_folder() / "config.toml"), _toml(config_folder() / "config.toml")),
+        *project,
+        _Layer("environment", _environment(environ, "environment")),
+        _Layer("flag", {name: value for name, value in flags.items() if value is not None}),
+    ]
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    warnings: list[str] = []
-
-    def lay(layer: Mapping[str, Any], origin: str, *, trusted: bool = True) -> None:
-        for name, raw in layer.items():
-            value = _checked(name, raw, origin)
-            if not trusted and not _tightens(name, value, values):
-                warnings.append(
-                    f"{origin}: {name} ignored. A workspace's files may bring a key and tighten limits only"
-                )
-                continue
-            values[name], origins[name] = value, origin
-
-    lay(_toml(user_file), str(user_file))
-    from_environment = _environment(environ, "environment")
-    lay(_toml(workspace / WORKSPACE_FILE), WORKSPACE_FILE, trusted=False)
-    lay(_environment(dotenv, ".env"), ".env", trusted=False)
-    lay(from_environment, "environment")
-    lay({name: value for name, value in flags.items() if value is not None}, "flag")
-    key, key_origin = (environ.get(KEY), "environment") if environ.get(KEY) else (dotenv.get(KEY, ""), ".env")
+    wishes: list[Wish] = []
+    for layer in layers:
+        checked = {name: _checked(name, raw, layer.origin) for name, raw in layer.values.items()}
+        wished = {name: value for name, value in checked.items() if layer.file and not _tightens(name, value, values)}
+        if layer.file and wished:
+            said = "yes" if layer.file in accepted else verdict(layer.file)
+            wishes.append(Wish(layer.origin, layer.file, wished, said, matters=True))
+            checked = checked if said == "yes" else {name: checked[name] for name in checked.keys() - wished.keys()}
+        values |= checked
+        origins |= dict.fromkeys(checked, layer.origin)
+    if safe_mode:
+        values.pop("plugins", None)
+        origins.pop("plugins", None)
+    wishes = [replace(wish, matters=_matters(wish, values, origins)) for wish in wishes]
+    dotenv = {name: value for layer in project for name, value in layer.variables.items()}
+    key, key_origin = (environ[KEY], "environment") if environ.get(KEY) else (dotenv.get(KEY, ""), ".env")
     if key:
         origins["api_key"] = key_origin
-    return Settings(values, origins, key or "", tuple(warnings))
+    secrets = (*secrets_in(environ), *secrets_in(dotenv), *(found for layer in layers for found in _secrets(layer)))
+    warnings = tuple(_ignored_words(wish) for wish in wishes if wish.ignored and wish.matters)
+    return Settings(values, origins, key, warnings, tuple(wishes), tuple(dict.fromkeys(secrets)), safe_mode)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """The settings of one origin, unchecked; `file` where it is one of the workspace's."""
+
+    origin: str
+    values: Mapping[str, Any]
+    file: Fingerprint | None = None
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def _project_toml(workspace: Path) -> _Layer:
+    path = workspace / WORKSPACE_FILE
+    content = _content(path)
+    return _Layer(path.name, _parsed_toml(content, path.name), Fingerprint.of(path, content))
+
+
+def _project_dotenv(workspace: Path) -> _Layer:
+    path = workspace / ".env"
+    content = _content(path)
+    variables = _parsed_dotenv(content, path.name)
+    return _Layer(path.name, _environment(variables, path.name), Fingerprint.of(path, content), variables)
+
+
+def _matters(wish: Wish, values: Mapping[str, Any], origins: Mapping[str, str]) -> bool:
+    """A flag or a variable wins over a workspace's file, trusted or not; and it may say what holds anyway."""
+    if not wish.ignored:
+        return any(origins.get(name) == wish.origin for name in wish.values)
+    return any(
+        origins.get(name) not in ("environment", "flag") and values.get(name) != value
+        for name, value in wish.values.items()
+    )
+
+
+def _ignored_words(wish: Wish) -> str:
+    names = ", ".join(wish.values)
+    why = "as you decided" if wish.verdict == "no" else "since nobody said that this folder is trusted"
+    return f"{wish.origin}: {names} ignored, {why}. To use what it sets: autoagent run --trust"
+
+
+def _secrets(layer: _Layer) -> Iterator[str]:
+    """Passwords and keys within the addresses that a layer sets, trusted or not."""
+    for value in layer.values.values():
+        for text in cast(list[Any], value) if isinstance(value, list) else [value]:
+            if isinstance(text, str):
+                yield from secrets_of_address(text)
 
 
 def _tightens(name: str, value: Any, so_far: Mapping[str, Any]) -> bool:
@@ -157,22 +262,38 @@ def _words(problem: str) -> str:
     return problem[:1].lower() + problem[1:]
 
 
-def _toml(path: Path) -> dict[str, Any]:
-    """The file's settings by dotted name; an absent file has none."""
+def _content(path: Path) -> bytes:
+    """The file as it is; one that is absent is empty. Raises ConfigError."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: can't be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        if not path.is_file():  # a pipe would be waited for; a folder `.env` is somebody's virtual environment
+            return b""
+        with path.open("rb") as file:
+            content = file.read(LONGEST_FILE + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
+    if len(content) > LONGEST_FILE:
+        raise ConfigError(f"{path}: is too long for a file of settings")
+    return content
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    return _parsed_toml(_content(path), str(path))
+
+
+def _parsed_toml(content: bytes, origin: str) -> dict[str, Any]:
+    """The file's settings by dotted name."""
+    try:
+        data = tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{origin}: is no UTF-8: {error.reason} at byte {error.start}") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"{origin}: {error}") from None
     limits = data.pop("limits", {})
     if not isinstance(limits, dict):
-        raise ConfigError(f"{path}: limits is a table: [limits]")
+        raise ConfigError(f"{origin}: limits is a table: [limits]")
     flat = data | {f"limits.{name}": value for name, value in cast(dict[str, Any], limits).items()}
     for name in flat:
-        _known(name, str(path))
+        _known(name, origin)
     return flat
 
 
@@ -187,15 +308,16 @@ def _environment(environ: Mapping[str, str], origin: str) -> dict[str, Any]:
     return found
 
 
-def _dotenv(path: Path) -> dict[str, str]:
-    if not path.is_file():
+def _parsed_dotenv(content: bytes, origin: str) -> dict[str, str]:
+    if not content:
         return {}
     from dotenv import dotenv_values
 
     try:
-        return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value}
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path.name}: can't be read: {error}") from None
+        stream = io.StringIO(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{origin}: is no UTF-8: {error.reason} at byte {error.start}") from None
+    return {name: value for name, value in dotenv_values(stream=stream, interpolate=False).items() if value}
 
 
 def _known(name: str, origin: str) -> None:

@@ -4,13 +4,14 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # a person sees the first line before pydantic is imported
     from autoagent.inbox import InboxMessage
+    from autoagent.models import Heard
     from autoagent.state import State
 
 CTRL_C, TERMINATED, HUNG_UP = "Ctrl-C", "SIGTERM", "the terminal was closed"
@@ -67,8 +68,8 @@ class Signals:
 class Unattended:
     """People who can only be reached through the run's inbox: nobody is waited for."""
 
-    def __init__(self, folder: Path, signals: Signals):
-        self.folder, self.signals = folder, signals
+    def __init__(self, folder: Path, signals: Signals, hear: "Callable[[Heard], None]" = lambda heard: None):
+        self.folder, self.signals, self.hear = folder, signals, hear
 
     @property
     def stop_reason(self) -> str:

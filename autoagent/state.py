@@ -50,6 +50,7 @@ class Observation:
     tokens: int
     artifact: str = ""
     wrote: str = ""
+    outside: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,7 @@ class State:
     seen: dict[str, str] = field(default_factory=dict[str, str])  # path: fingerprint when last read or written
     wrote: tuple[str, ...] = ()
     made: tuple[str, ...] = ()  # those of them that were not there before
+    outside: str = ""  # id of the first observation that came from outside the workspace
     guarded_from: int = 0  # steps before this one no longer count as repetitions
     messages: frozenset[str] = frozenset()  # ids of inbox messages already in the journal
     started_at: str = ""
@@ -331,7 +333,10 @@ def _apply_to_pending(
 def _apply_finish(state: State, pending: Pending, at: int, event: CommandFinished) -> State:
     pending_call = pending.calls[at]
     call = pending_call.call
-    observation = Observation(event.call_id, call, event.outcome, event.text, event.tokens, event.artifact, event.wrote)
+    observation = Observation(
+        event.call_id, call, event.outcome, event.text, event.tokens, event.artifact, event.wrote, event.outside
+    )
+    state = replace(state, outside=state.outside or (event.call_id if event.outside else ""))
     pending = replace(_observe(pending, observation), calls=(*pending.calls[:at], *pending.calls[at + 1 :]))
     state = replace(state, pending=pending, worked_s=state.worked_s + event.seconds, seen=state.seen | event.seen)
     if event.wrote and event.wrote not in state.wrote:

@@ -10,7 +10,7 @@ from typing import Any, cast
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticUserError
 
-from autoagent.env import PATH_KEY
+from autoagent.env import MARK_KEY
 from autoagent.errors import ConfigError
 
 _SHAPES = {"type", "enum", "const", "anyOf", "$ref"}
@@ -28,8 +28,8 @@ def strict_adapter(where: str, shape: Any) -> tuple[TypeAdapter[dict[str, Any]],
         schema = args.json_schema()
     except PydanticUserError as error:
         raise ConfigError(f"{where}: {error.message}") from None
-    if PATH_KEY in json.dumps(schema.get("$defs", {})):
-        raise ConfigError(f"{where}: a path inside a nested type is hidden from the policy; make it a parameter")
+    if MARK_KEY in json.dumps(schema.get("$defs", {})):
+        raise ConfigError(f"{where}: a path or address in a nested type is hidden from the policy; make it a parameter")
     _strict(schema, where)
     return args, schema
 

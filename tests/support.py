@@ -10,12 +10,11 @@ import pytest
 from autoagent import build, inbox
 from autoagent import settings as settings_module
 from autoagent.agent import Agent
-from autoagent.commands import COMMANDS
 from autoagent.events import Event
 from autoagent.inbox import InboxMessage
 from autoagent.journal import Journal, read
 from autoagent.places import new_run_folder
-from autoagent.registry import Command, Registry
+from autoagent.registry import Command
 from autoagent.settings import Settings
 from autoagent.signals import Signals, Unattended
 from autoagent.state import Observation, State
@@ -136,12 +135,7 @@ class World:
         commands: Sequence[Command[..., Any]],
     ) -> Agent:
         self.person = Person(journal.folder, answer)
-        agent = build.make_agent(journal, self.person, settings, self.notes.append)
-        if not commands:
-            return agent
-        registry = Registry([*COMMANDS, *commands])
-        files, prompts = agent.executor.files, agent.prompts
-        return Agent(journal, agent.model, registry, files, self.person, prompts=prompts, fast_model=agent.fast_model)
+        return build.make_agent(journal, self.person, settings, self.notes.append, commands)
 
     def run(self, server: ModelServer | str, **options: Any) -> State:
         """A new run from its start to wherever it stands still."""

@@ -67,9 +67,8 @@ COMMANDS = [post]
 
 def test_commands_are_listed_with_arguments_effect_and_origin(home: Path) -> None:
     found = shown(commands, home).stdout
-    assert (
-        "read_file(path: string, offset?: integer, limit?: integer)\n    [reads · autoagent]\n    Read a text" in found
-    )
+    signature = "read_file(path: string, offset?: integer, limit?: integer, source?: boolean)"
+    assert f"{signature}\n    [reads · autoagent]\n    Read a text" in found
     assert "write_file(path: string, text: string)\n    [changes files · autoagent]" in found
     assert all(f"{command.name}(" in found for command in COMMANDS)
 
@@ -80,7 +79,7 @@ def test_disabled_commands_are_marked(home: Path) -> None:
     found = {one["name"]: one for one in json.loads(shown(commands, home, "--json").stdout)}
     assert [name for name, one in found.items() if one["disabled"]] == ["write_file"]
     assert found["read_file"]["effect"] == "reads"
-    assert set(found["read_file"]["arguments"]["properties"]) == {"path", "offset", "limit"}
+    assert set(found["read_file"]["arguments"]["properties"]) == {"path", "offset", "limit", "source"}
 
 
 def test_a_disabled_name_that_is_no_command_is_an_error(home: Path) -> None:

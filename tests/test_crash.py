@@ -83,7 +83,7 @@ def case(world: World) -> Case:
         thought(commands=[("append_file", {"path": "r1.txt", "text": "end"})]),
         done("All is written.", ["a.txt", "new.txt"]),
     ]  # fmt: skip
-    return Case(script, {"approve": "acts", "context_tokens": 5_500, "reply_tokens": 500}, add_token, effects)
+    return Case(script, {"approve": "acts", "context_tokens": 6_900, "reply_tokens": 500}, add_token, effects)
 
 
 @pytest.fixture
@@ -358,10 +358,7 @@ SLOW = """
 import json, os, sys
 from pathlib import Path
 from autoagent import build, places, settings, signals
-from autoagent.agent import Agent
-from autoagent.commands import COMMANDS
-from autoagent.journal import Journal
-from autoagent.registry import Registry, command
+from autoagent.registry import command
 
 workspace, base_url, effects = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 
@@ -379,9 +376,7 @@ def add_token(token: str) -> str:
 found = settings.load(workspace, {"model": "m", "base_url": base_url, "approve": "never"})
 setup, limits = build.make_setup(found, build.choose_model(found), workspace)
 journal = build.start_run(places.new_run_folder(), setup, limits, ["Do it"], notify=print)
-agent = build.make_agent(journal, signals.Unattended(journal.folder, signals.Signals()), found, print)
-Agent(journal, agent.model, Registry([*COMMANDS, add_token]), agent.executor.files, agent.people,
-      prompts=agent.prompts).run()
+build.make_agent(journal, signals.Unattended(journal.folder, signals.Signals()), found, print, [add_token]).run()
 """
 
 

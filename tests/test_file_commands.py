@@ -1,15 +1,18 @@
 """The file commands on real files: encodings stay, edits are exact, and what is shown is bounded and says so."""
 
 import codecs
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
+import openpyxl
 import pytest
 
 from autoagent.commands import COMMANDS
 from autoagent.commands.files import DIFF_LINES, LISTED, MATCHES
-from autoagent.env import ABSENT, Change, Env, fingerprint
+from autoagent.env import ABSENT, Change, Env, Excerpt, fingerprint
 from autoagent.errors import CommandError
 from autoagent.models.tokens import TokenCounter
 from autoagent.registry import Registry
@@ -31,10 +34,17 @@ class Desk:
     share_tokens: int = 2_000
 
     def call(self, name: str, **args: object) -> str | Change:
-        env = Env(self.files, self.observation, self.seen.get, self.seen.__setitem__, self.share_tokens, count)
+        env = Env(
+            files=self.files,
+            web=None,  # type: ignore[arg-type]
+            observation=self.observation,
+            last_seen=self.seen.get,
+            saw=self.seen.__setitem__,
+            share_tokens=self.share_tokens,
+            count=count,
+        )
         result = REGISTRY.bind(CommandCall.model_validate({"name": name, "args": args})).run(env)
-        assert isinstance(result, str | Change)
-        return result
+        return result.text if isinstance(result, Excerpt) else cast("str | Change", result)
 
     def text(self, name: str, **args: object) -> str:
         result = self.call(name, **args)
@@ -357,3 +367,71 @@ def test_a_link_is_not_searched_through(desk: Desk) -> None:
     desk.file("secret/a.txt", "hit")
     (desk.root / "link").symlink_to("secret")
     assert desk.text("search_files", query="hit").startswith("1 match in 1 file")
+
+
+# -- documents ------------------------------------------------------------------------------------------------------
+
+DOCUMENTS = Path(__file__).parent / "documents"
+
+
+def test_a_document_is_read_with_its_kind_and_what_is_missing(desk: Desk) -> None:
+    desk.file("보고서.xlsx", (DOCUMENTS / "calc.xlsx").read_bytes())
+    page = desk.text("read_file", path="보고서.xlsx").split("\n")
+    assert page[:3] == [
+        "보고서.xlsx, lines 1-7 of 7, XLSX, 2 sheets",
+        "hidden in the file: sheet 숨긴 것",
+        "1\t[sheet 매출 2026]",
+    ]
+    assert page[4] == "3\tA2\t2026-01-02\t서울 🙂\t1204.5\t0.12\t1349.04"
+
+
+def test_a_long_document_is_paged_within_the_share(desk: Desk) -> None:
+    desk.share_tokens = 300
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    for n in range(3_000):
+        book.active.append([n, f"이름 {n}", "=A1"])
+    file = io.BytesIO()
+    book.save(file)
+    desk.file("a.xlsx", file.getvalue())
+    page = desk.text("read_file", path="a.xlsx", offset=2_000)
+    assert count(page) <= 300
+    assert "\n2000\tA1999\t1998\t이름 1998\t=A1 (formula)\n" in page
+
+
+def test_the_shape_of_a_csv_stands_above_its_own_lines(desk: Desk) -> None:
+    desk.file("a.csv", "날짜;지역\n2026-01-02;서울\n".encode("cp949"))
+    assert desk.text("read_file", path="a.csv").split("\n") == [
+        "a.csv, lines 1-2 of 2, CSV, 1 row, 2 columns: 날짜; 지역, delimiter ';', encoding cp949",
+        "1\t날짜;지역",
+        "2\t2026-01-02;서울",
+    ]
+
+
+def test_a_page_is_read_as_text_and_searched_in_its_source(desk: Desk) -> None:
+    desk.file("a.html", f"<!doctype html><html><body>\n<h1>날씨</h1><p>{KOREAN}</p></body></html>")
+    page = desk.text("read_file", path="a.html")
+    assert "<h1>" not in page
+    assert "산책을" in page
+    assert "source=true" in page
+    assert "2\t<h1>날씨</h1>" in desk.text("read_file", path="a.html", source=True)
+    assert "a.html (source):2\t<h1>날씨</h1>" in desk.text("search_files", query="<h1>")
+
+
+def test_a_search_finds_the_lines_of_documents_as_they_are_read(desk: Desk) -> None:
+    for name in ("chromium.pdf", "writer.docx", "calc.xlsx"):
+        desk.file(f"sub/{name}", (DOCUMENTS / name).read_bytes())
+    desk.file("broken.pdf", b"%PDF-1.7 \0\1\2\xff")
+    found = desk.text("search_files", query="서울")
+    assert found.startswith("5 matches in 3 files\n")
+    assert "sub/calc.xlsx:3\tA2\t2026-01-02\t서울 🙂" in found
+    assert "sub/chromium.pdf:3\t서울 지역의 매출은" in found
+    assert found.endswith("Not searched: broken.pdf")
+    assert "3\t서울 지역의 매출은" in desk.text("read_file", path="sub/chromium.pdf")
+
+
+def test_a_document_is_not_written_over_as_text(desk: Desk) -> None:
+    desk.file("a.pdf", (DOCUMENTS / "chromium.pdf").read_bytes())
+    desk.text("read_file", path="a.pdf")
+    with pytest.raises(CommandError, match="PDF document"):
+        desk.call("edit_file", path="a.pdf", old="서울", new="부산")

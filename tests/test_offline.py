@@ -339,7 +339,9 @@ def test_mixed_currencies_are_not_added(ws: Path) -> None:
         "Find the cheapest flight on the web",
         "Build me a website",
         "Can you write a summary-writing program?",
-        "Summarise https://example.com/",
+        "Search the web for ferries to Oslo",
+        "웹에서 오슬로 연락선을 찾아 줘",
+        "Summarise ./papers and save it to https://example.com/",
         "1. Summarise ./papers\n2. Book a flight to Oslo",
         "시를 한 편 써 줘",
         "papers를 요약하고 영어로 번역해 줘",
@@ -711,4 +713,4 @@ def test_the_help_of_the_script_player_shows_items_that_can_be_played() -> None:
     command = [sys.executable, "-m", "autoagent.testing", "--help"]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     examples = [json.loads(example) for example in re.findall(r"^  .*?  ([\"{].*)$", told, re.M)]
-    assert len(script_from_json(examples)) == 14
+    assert len(script_from_json(examples)) == len(examples) > 0

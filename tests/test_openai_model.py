@@ -16,8 +16,9 @@ from autoagent.errors import ContextTooLong, ModelUnavailable
 from autoagent.events import ModelFailed
 from autoagent.models import Message
 from autoagent.models import Reply as ModelReply
+from autoagent.models.line import LONGEST_ANSWER
 from autoagent.models.local import listed_models
-from autoagent.models.openai import LONGEST_ANSWER, OpenAIModel
+from autoagent.models.openai import OpenAIModel
 from autoagent.models.tokens import TokenCounter
 from autoagent.testing import (
     ContextOverflow,
@@ -94,12 +95,20 @@ def test_a_request_bounds_its_reply_and_carries_schema_key_and_messages() -> Non
     assert request.body["response_format"]["json_schema"]["schema"] == SCHEMA
 
 
-def test_without_a_schema_or_temperature_none_is_sent() -> None:
+def test_without_a_schema_or_an_option_none_is_sent() -> None:
     with ModelServer(["hello"]) as server:
         model = make(server.base_url)
         model.complete(MESSAGES, schema={}, reply_tokens=5, timeout_s=None)
         model.close()
-        assert server.requests[0].body.keys() == {"model", "messages", "max_completion_tokens"}
+        always = {"model", "messages", "max_completion_tokens", "stream", "stream_options"}
+        assert server.requests[0].body.keys() == always
+
+
+def test_seed_and_reasoning_effort_are_sent_where_they_are_set() -> None:
+    with ModelServer(["hello"]) as server:
+        ask(server, seed=0, reasoning_effort="low")
+        body = server.requests[0].body
+    assert (body["seed"], body["reasoning_effort"]) == (0, "low")
 
 
 @pytest.mark.parametrize("ending", ["", "/", "//"])
@@ -461,13 +470,14 @@ SCHEMA_REFUSALS = [
 
 
 @pytest.mark.parametrize("refusal", SCHEMA_REFUSALS, ids=lambda item: getattr(item, "message", "parameter"))
-def test_an_endpoint_without_reply_schemas_is_asked_in_plain_text(refusal: Item) -> None:
+def test_an_endpoint_without_reply_schemas_is_asked_by_a_tool_call(refusal: Item) -> None:
     notes: list[str] = []
     script = [refusal] if isinstance(refusal, RefusesParameter) else [refusal, "plain"]
     with ModelServer(script) as server:
         assert ask(server, notify=notes.append).text == "plain"
         assert ["response_format" in request.body for request in server.requests] == [True, False]
-    assert notes == ["test-model takes no reply schema; asked in plain text from now on"]
+        assert server.requests[1].body["tools"][0]["function"]["parameters"] == SCHEMA
+    assert notes == ["test-model takes no reply schema; asked by a tool call from now on"]
 
 
 def test_several_refused_things_are_learned_in_one_call(world: World) -> None:

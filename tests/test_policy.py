@@ -7,7 +7,7 @@ import pytest
 from autoagent.commands import COMMANDS
 from autoagent.errors import CommandError
 from autoagent.events import Approve
-from autoagent.policy import covers, decide, is_secret, is_trusted_file, rule_words, scopes
+from autoagent.policy import Decision, check_rule, covers, decide, is_secret, is_trusted_file, rule_words
 from autoagent.registry import Bound, Registry, command
 from autoagent.sandbox.workspace import Workspace
 from autoagent.state import State
@@ -31,6 +31,10 @@ ORDINARY = [
 ]  # fmt: skip
 
 
+KNOWN = {"https://known.example/a"}
+NEW = "https://evil.example/?k=secret"
+
+
 @pytest.fixture
 def ws(tmp_path: Path) -> Path:
     for folder in ("a", "ab", "sub/.git/hooks", ".git/hooks", ".github/workflows"):
@@ -52,7 +56,11 @@ def send(text: str) -> str:
 
 def action(ws: Path, call: Bound, approve: Approve = "acts", state: State = State()) -> str:
     with Workspace(ws) as files:
-        return decide(call, state, approve=approve, real_name=files.real_name).action
+        return decided(call, files, approve, state).action
+
+
+def decided(call: Bound, files: Workspace, approve: Approve = "acts", state: State = State()) -> Decision:
+    return decide(call, state, approve=approve, real_name=files.real_name, known_address=KNOWN.__contains__)
 
 
 def spellings(path: str) -> list[str]:
@@ -97,7 +105,7 @@ def test_writing_what_programs_obey_asks_whatever_was_allowed(ws: Path, path: st
 def test_continuous_mode_refuses_it_and_tells_the_model(ws: Path, path: str) -> None:
     with Workspace(ws) as files:
         write = bound("write_file", path=path, text="x")
-        decision = decide(write, State(granted=9), approve="never", real_name=files.real_name)
+        decision = decided(write, files, "never", State(granted=9))
     assert (decision.action, decision.by) == ("deny", "trusted files")
     assert "nobody can be asked in this run" in decision.reason
 
@@ -186,16 +194,16 @@ def test_a_rule_for_writing_covers_neither_sending_nor_other_commands(ws: Path) 
 def test_the_rules_offered_are_narrow_first_and_each_covers_the_call(ws: Path) -> None:
     with Workspace(ws) as files:
         write = bound("write_file", path="a/x", text="")
-        offered = scopes(write, files.real_name)
+        offered = decided(write, files).scopes
         assert offered == ("write:a/x", "write:a/**", "write:**")
         assert all(covers(rule, write, {"a/x"}) for rule in offered)
-        assert scopes(bound("write_file", path="x", text=""), files.real_name) == ("write:x", "write:**")
-        assert scopes(bound("send", text=""), files.real_name) == ("send",)
+        assert decided(bound("write_file", path="x", text=""), files).scopes == ("write:x", "write:**")
+        assert decided(bound("send", text=""), files).scopes == ("send",)
 
 
 def test_the_rules_offered_for_a_link_are_those_of_the_file(ws: Path) -> None:
     with Workspace(ws) as files:
-        assert scopes(bound("write_file", path="b-link/x", text=""), files.real_name)[0] == "write:ab/x"
+        assert decided(bound("write_file", path="b-link/x", text=""), files).scopes[0] == "write:ab/x"
 
 
 @pytest.mark.parametrize(
@@ -205,7 +213,64 @@ def test_the_rules_offered_for_a_link_are_those_of_the_file(ws: Path) -> None:
         ("write:a/**", "writes in a/"),
         ("write:a/x", "writes to a/x"),
         ("send", "every send"),
+        ("host:*.example.org", "requests to *.example.org"),
     ],
 )
 def test_a_rule_has_words_for_a_person(rule: str, words: str) -> None:
     assert rule_words(rule) == words
+
+
+# No leak by address
+
+
+def test_a_run_that_has_read_nothing_from_outside_fetches_what_it_wants(ws: Path) -> None:
+    assert action(ws, bound("browse", url=NEW, question="q"), "never") == "allow"
+
+
+@pytest.mark.parametrize(("approve", "expected"), [("acts", "ask"), ("every", "ask"), ("never", "deny")])
+def test_a_new_address_after_reading_from_outside_needs_a_person(ws: Path, approve: Approve, expected: str) -> None:
+    assert action(ws, bound("browse", url=NEW, question="q"), approve, State(outside="1.1", granted=5)) == expected
+
+
+def test_an_address_that_others_gave_is_fetched_unasked(ws: Path) -> None:
+    call = bound("browse", url="https://known.example/a", question="q")
+    assert action(ws, call, "acts", State(outside="1.1")) == "allow"
+    assert action(ws, call, "never", State(outside="1.1")) == "allow"
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("host:evil.example", "allow"),
+        ("host:*.example", "allow"),
+        ("host:*.evil.example", "deny"),
+        ("host:example", "deny"),
+        ("host:vil.example", "deny"),
+        ("browse", "deny"),
+        ("write:**", "deny"),
+    ],
+)
+def test_a_host_that_was_allowed_is_fetched_unasked(ws: Path, rule: str, expected: str) -> None:
+    state = State(outside="1.1", rules=(rule,))
+    assert action(ws, bound("browse", url=NEW, question="q"), "never", state) == expected
+
+
+def test_the_rule_offered_for_a_new_address_is_its_host(ws: Path) -> None:
+    with Workspace(ws) as files:
+        call = bound("browse", url="https://Evil.example:8443/x", question="q")
+        decision = decided(call, files, "acts", State(outside="1.1"))
+    assert decision.scopes == ("host:evil.example",)
+    assert "evil.example" in decision.reason
+
+
+@pytest.mark.parametrize("rule", ["host:example.org", "host:*.Example.org", "host:localhost", "host:[::1]"])
+def test_a_rule_of_the_command_line_names_a_host(rule: str) -> None:
+    assert check_rule(rule) == rule.lower().replace("[", "").replace("]", "")
+
+
+@pytest.mark.parametrize(
+    "rule", ["", "host:", "host:*", "host:*.", "host:a/b", "evil.example", "shell:git", "host:a b"]
+)
+def test_any_other_rule_is_refused_with_its_form(rule: str) -> None:
+    with pytest.raises(ValueError, match="host:example.org"):
+        check_rule(rule)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 from typing_extensions import TypedDict
 
 from autoagent.commands import COMMANDS
-from autoagent.env import Change, Completion, Env, PathMark, WorkspacePath
+from autoagent.env import Change, Completion, Env, Mark, WorkspacePath
 from autoagent.errors import ConfigError, InvalidArguments, ThoughtError, UnknownCommand
 from autoagent.registry import Command, Registry, command
 from autoagent.thoughts import CommandCall, Thought
@@ -348,12 +348,12 @@ def test_the_environment_may_be_any_parameter(tmp_path: Path) -> None:
     def share(text: str, *, env: Env) -> str:
         return f"{text} {env.share_tokens}"
 
-    env = Env(files=None, observation=str, last_seen=str, saw=print, share_tokens=7, count=len)  # type: ignore[arg-type]
+    env = Env(files=None, web=None, observation=str, last_seen=str, saw=print, share_tokens=7, count=len)  # type: ignore[arg-type]
     assert Registry([share]).bind(CommandCall(name="share", args={"text": "a"})).run(env) == "a 7"
     assert share.signature == "share(text: string)"
 
 
-@pytest.mark.parametrize("hint", [WorkspacePath, WorkspacePath | None, Annotated[str, "x", PathMark()]])
+@pytest.mark.parametrize("hint", [WorkspacePath, WorkspacePath | None, Annotated[str, "x", Mark("path")]])
 def test_the_policy_sees_the_paths_of_a_call(hint: Any) -> None:
     bound = Registry([taking(hint)]).bind(CommandCall(name="take", args={"it": "a/b"}))
     assert bound.paths == ("a/b",)

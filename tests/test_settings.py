@@ -1,5 +1,6 @@
 """Where settings come from, which of them win, and what a workspace's own files may do."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -54,8 +55,39 @@ def test_a_workspace_may_lower_limits_and_nothing_else(home: Home) -> None:
     found = home.load()
     assert found.get("limits.steps") == 10
     assert [found.get(name) for name in ("base_url", "approve", "plugins", "limits.cost")] == [None] * 4
-    assert len(found.warnings) == 4
-    assert all("ignored" in warning for warning in found.warnings)
+    assert found.warnings == (
+        "autoagent.toml: base_url, approve, plugins, limits.cost ignored, since nobody said that this folder is "
+        "trusted. To use what it sets: autoagent run --trust",
+    )
+
+
+def test_a_pipe_or_a_folder_in_the_place_of_a_settings_file_is_none(home: Home) -> None:
+    os.mkfifo(home.workspace / "autoagent.toml")
+    (home.workspace / ".env").mkdir()  # a virtual environment
+    assert home.load().values == {}
+
+
+@pytest.mark.parametrize("name", ["autoagent.toml", ".env"])
+@pytest.mark.parametrize(("content", "told"), [(b"# \xb0\xa1\n", "is no UTF-8"), (b"#" * (2 << 20), "is too long")])
+def test_a_settings_file_that_can_not_be_one_is_named(home: Home, name: str, content: bytes, told: str) -> None:
+    (home.workspace / name).write_bytes(content)
+    with pytest.raises(ConfigError, match=f"{name}.*{told}"):
+        home.load()
+
+
+def test_a_byte_order_mark_is_no_part_of_a_setting(home: Home) -> None:
+    home.project("\ufeff[limits]\nsteps = 3\n")
+    home.dotenv("\ufeffOPENAI_API_KEY=sk-from-dotenv\n")
+    assert (home.load().get("limits.steps"), home.load().api_key) == (3, "sk-from-dotenv")
+
+
+def test_settings_show_no_secret_when_they_are_printed(home: Home) -> None:
+    home.dotenv("OTHER_TOKEN=9f8e7d6c5b4a\n")
+    home.user('base_url = "http://me:pa55word1@models.example/v1"\n')
+    found = home.load({"OPENAI_API_KEY": "sk-0123456789abcdef"})
+    assert {"sk-0123456789abcdef", "9f8e7d6c5b4a", "pa55word1"} <= set(found.secrets)
+    assert "sk-0123456789abcdef" not in repr(found)
+    assert "9f8e7d6c5b4a" not in repr(found)
 
 
 def test_a_workspaces_dotenv_brings_a_key_and_lower_limits_only(home: Home) -> None:

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ import pytest
 
 from autoagent import inbox
 from autoagent.inbox import InboxMessage
+from autoagent.terminal.layout import cells
+from autoagent.testing import Drip, ModelServer, done
 
 SCRIPT = Path(__file__).with_name("test_terminal_script.py")
 ROOT = SCRIPT.parent.parent
@@ -32,16 +35,27 @@ class Terminal:
     """The script on a pty."""
 
     def __init__(
-        self, folder: Path, scene: str, *flags: str, columns: int = 80, stdin: str | None = None, **changes: str
+        self,
+        folder: Path,
+        scene: str,
+        *flags: str,
+        columns: int = 80,
+        stdin: str | None = None,
+        shell: bool = False,
+        **changes: str,
     ):
         self.folder = folder
         command = shlex.join([sys.executable, str(SCRIPT), str(folder), scene, *filter(None, flags)])
+        script = f"{stdin} | {command}" if stdin else f"exec {command}"
         self.child: Any = pexpect.spawn(
-            "/bin/sh", ["-c", f"{stdin} | {command}" if stdin else f"exec {command}"], env=env(**changes),
+            "/bin/sh", ["-i"] if shell else ["-c", script], env=env(PS1="$ ", **changes),
             cwd=str(ROOT), dimensions=(60, columns), encoding="utf-8", timeout=8,
         )  # fmt: skip
         self.child.delaybeforesend = None
         self.child.logfile_read = self.log = io.StringIO()
+        if shell:
+            self.child.expect_exact("$ ")
+            self.child.sendline(command)
 
     def ask(self) -> "Terminal":
         """Wait until the question stands and takes keys."""
@@ -329,6 +343,171 @@ def test_the_first_line_comes_before_anything_heavy_is_loaded():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     assert done.stderr == "autoagent 0.1.0 · run 7f3a · workspace ~/x\n"
+
+
+class Reply(Terminal):
+    """The script with a reply that arrives part by part; `shown` are the rows of the live line so far."""
+
+    def __init__(
+        self, folder: Path, parts: list[Any], *flags: str, columns: int = 80, shell: bool = False, **changes: str
+    ):
+        told = folder.with_name("parts.json")
+        told.write_text(json.dumps(parts))
+        super().__init__(folder, "reply", *flags, columns=columns, shell=shell, PARTS=str(told), **changes)
+
+    def shown(self) -> list[str]:
+        return re.findall(r"\r(?:\x1b\[2m)?([^\r\n]*?)(?:\x1b\[0m)?\x1b\[K", self.log.getvalue())
+
+    def end(self) -> str:
+        self.child.send("\r")
+        self.child.expect("the end")
+        self.child.expect(pexpect.EOF)
+        return self.log.getvalue()
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_a_thought_is_shown_while_it_arrives(folder: Path, ascii_only: bool):
+    reply = json.dumps({"thoughts": {"text": "한글 🙂 sources"}}, ensure_ascii=ascii_only)
+    terminal = Reply(folder, list(reply[:-3]))
+    terminal.child.expect(r"thinking \d s · ~\d+ tokens out · 한글 🙂 sources…")
+    terminal.end()
+
+
+def test_a_long_thought_moves_by_its_end(folder: Path):
+    terminal = Reply(folder, ['{"thoughts": {"text": "', "word " * 200, "the newest words"])
+    terminal.child.expect("tokens out · …[^\r]*the newest words")
+    terminal.end()
+
+
+def test_prose_is_shown_as_it_is(folder: Path):
+    terminal = Reply(folder, ['Read {"a": 1} of', " the files"], PURPOSE="summary")
+    terminal.child.expect(re.escape('summarising older steps 0 s · ~7 tokens out · Read {"a": 1} of the files'))
+    terminal.end()
+
+
+@pytest.mark.parametrize("columns", [50, 80])
+def test_the_live_line_stays_one_row(folder: Path, columns: int):
+    terminal = Reply(
+        folder, ['{"thoughts": {"text": "', *["한국어 👩\u200d💻 문장, "] * 60], columns=columns, PACE="0.02"
+    )
+    terminal.child.expect("said all")
+    terminal.end()
+    assert max(map(cells, terminal.shown())) < columns
+    assert any("~" in row for row in terminal.shown())
+
+
+def test_the_narrow_form_keeps_percent_and_tokens(folder: Path):
+    terminal = Reply(folder, ['{"thoughts": {"text": "', "a" * 400], columns=50)
+    terminal.child.expect(r"thinking \d s · ~1\d\d out · 32 %")
+    terminal.end()
+
+
+def test_what_arrives_is_inert(folder: Path):
+    terminal = Reply(folder, ['{"thoughts": {"text": "', "\\u001b]52;c;aGk=\\u0007 \x9b2J \x1b[2K"])
+    terminal.child.expect(re.escape(r"\x1b]52;c;aGk=\x07 \x9b2J \x1b[2K"))
+    terminal.end()
+
+
+def test_it_redraws_at_most_four_times_a_second(folder: Path):
+    terminal = Reply(folder, ['{"thoughts": {"text": "', *["word "] * 150], PACE="0.01")
+    began = time.monotonic()
+    terminal.child.expect("said all")
+    terminal.end()
+    assert 3 <= len(terminal.shown()) <= 4 * (time.monotonic() - began) + 3
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        (80, "! nothing received for 4[56] s · gives up at 120 s, then tries again"),
+        (50, "! nothing for 4[56] s · gives up at 120 s"),
+    ],
+)
+def test_silence_is_told_with_its_seconds(folder: Path, columns: int, told: str):
+    terminal = Reply(folder, ['{"thoughts', {"silent_s": 45.0, "patience_s": 120.0}], columns=columns)
+    terminal.child.expect(told)
+    terminal.child.expect("for 4[67] s")
+    terminal.end()
+
+
+def test_a_word_ends_the_silence(folder: Path):
+    silence = {"silent_s": 45.0, "patience_s": 120.0}
+    terminal = Reply(folder, ['{"a": "', silence, silence, silence, "words"], PACE="0.2")
+    terminal.child.expect("nothing received")
+    terminal.child.expect("tokens out · words")
+    terminal.end()
+
+
+def test_without_a_live_line_silence_is_told_once_and_nothing_streams(folder: Path):
+    silence = {"silent_s": 50.0, "patience_s": 120.0}
+    terminal = Reply(folder, ['{"a": "hello', *[silence] * 8], "plain", PACE="0.1")
+    terminal.child.expect("said all")
+    shown = terminal.end()
+    assert shown.count("! nothing received for 50 s · gives up at 120 s, then tries again\r\n") == 1
+    assert "hello" not in shown
+
+
+def test_keys_typed_meanwhile_are_not_written_into_the_live_line(folder: Path):
+    terminal = Reply(folder, ['{"a": "hello'])
+    terminal.child.expect("hello")
+    terminal.child.send("zzz")
+    terminal.child.expect("thinking 1 s")
+    assert "zzz" not in terminal.end()
+
+
+def test_the_terminal_shows_keys_again_at_the_end(folder: Path):
+    terminal = Reply(folder, ['{"a": "hello'])
+    terminal.child.expect("hello")
+    assert not _echoes(terminal)
+    terminal.end()
+    assert _echoes(terminal)
+
+
+def test_the_terminal_shows_keys_again_after_a_crash(folder: Path):
+    terminal = Reply(folder, ['{"a": "hello'])
+    terminal.child.expect("hello")
+    terminal.child.send("\x03")
+    terminal.child.expect("Pausing")
+    terminal.child.send("\x03")  # a KeyboardInterrupt that nobody catches
+    terminal.child.expect("Traceback")
+    terminal.child.expect(pexpect.EOF)
+    assert _echoes(terminal)
+
+
+def test_ctrl_z_gives_the_terminal_back_and_takes_it_again(folder: Path):
+    terminal = Reply(folder, ['{"a": "hello'], shell=True)
+    terminal.child.expect("hello")
+    terminal.child.send("\x1a")
+    terminal.child.expect("Stopped|Suspended")
+    terminal.child.expect_exact("$ ")
+    assert _echoes(terminal)
+    terminal.child.sendline("fg")
+    terminal.child.expect("tokens out · hello")
+    assert not _echoes(terminal)
+    terminal.child.send("\r")
+    terminal.child.expect("the end")
+    terminal.child.sendline("exit")
+    terminal.child.expect(pexpect.EOF)
+
+
+def _echoes(terminal: Terminal) -> bool:
+    return bool(termios.tcgetattr(terminal.child.child_fd)[3] & termios.ECHO)
+
+
+def test_a_run_shows_its_thought_while_the_model_writes_it(tmp_path: Path):
+    slow = Drip(done("Nothing had to be done."), every_s=0.02, chunk=16)
+    with ModelServer([slow]) as server:
+        child: Any = pexpect.spawn(
+            sys.executable,
+            ["-m", "autoagent", "run", "-c", "--base-url", server.base_url, "-m", "test-model", "Do nothing"],
+            env=env(XDG_STATE_HOME=str(tmp_path), XDG_CONFIG_HOME=str(tmp_path)), cwd=str(tmp_path),
+            dimensions=(40, 100), encoding="utf-8", timeout=8,
+        )  # fmt: skip
+        child.expect(r"thinking \d s · ~\d+ tokens out · ")
+        child.expect("Goal reached")
+        child.expect(pexpect.EOF)
+        child.close()
+    assert child.exitstatus == 0
 
 
 def piped(folder: Path, scene: str, *flags: str, **changes: str) -> bytes:

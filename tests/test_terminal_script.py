@@ -6,6 +6,7 @@ Usage: test_terminal_script.py FOLDER SCENE [plain|quiet|verbose …]
 import json
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from autoagent.events import (
     Setup,
 )  # fmt: skip
 from autoagent.journal import Journal
+from autoagent.models import Heard
 from autoagent.signals import Signals
 from autoagent.terminal.ending import ending
 from autoagent.terminal.goal import Proposal, ask_goal
@@ -154,6 +156,8 @@ def main() -> None:
     if scene == "goal":
         return ask_for_a_goal(screen)
     journal = begin(folder, screen, limits)
+    if scene == "reply":
+        return hear_a_reply(journal, screen)
     if scene in ("story", "repeated", "hostile"):
         events = {"story": story, "repeated": repeated}.get(scene)
         for event in events() if events else hostile(Path(os.environ["BAD_TEXT"]).read_text(errors="surrogateescape")):
@@ -166,6 +170,22 @@ def main() -> None:
         ask(journal, screen, signals, scene)
     screen.idle()
     ending(look, journal.state, more=["autoagent show 7f3a"])
+
+
+def hear_a_reply(journal: Journal, screen: Screen) -> None:
+    """A reply in the parts that PARTS holds, from another thread; Enter ends it."""
+    journal.append(CALLED.model_copy(update={"purpose": os.environ.get("PURPOSE", "step")}))
+
+    def speak() -> None:
+        for part in json.loads(Path(os.environ["PARTS"]).read_text()):
+            screen.hear(Heard(text=part) if isinstance(part, str) else Heard(**part))
+            time.sleep(float(os.environ.get("PACE", "0")))
+        print("said all", flush=True)
+
+    threading.Thread(target=speak).start()
+    sys.stdin.readline()
+    screen.idle()
+    print("the end")
 
 
 def finish(journal: Journal, end: str) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import click
 
+from autoagent.cli.completion import complete_run
 from autoagent.cli.options import Options, with_options
 from autoagent.errors import ConfigError
 from autoagent.inbox import InboxMessage, send
 from autoagent.journal import state_of
+from autoagent.masking import Mask
 from autoagent.places import find_run, is_live, runs_folder
 from autoagent.state import State
 
@@ -19,7 +21,7 @@ NO = {"n", "no", "ㅜ", "아니오", "아니요"}
 
 
 @click.command("answer")
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="RUN", shell_complete=complete_run)
 @click.argument("words", nargs=-1, required=True, metavar="y | n [TEXT] | s | TEXT")
 @click.option("--resume", "resume_now", is_flag=True, help="Go on with the run at once.")
 @with_options
@@ -29,7 +31,8 @@ def answer(run_id: str, words: Sequence[str], resume_now: bool, options: Options
     state = state_of(folder)
     if state.status == "reached":
         raise ConfigError(f"run {state.run_id} has reached its goal; it asks nothing any more")
-    message = parse_answer(state, " ".join(words))
+    mask = click.get_current_context().ensure_object(Mask)
+    message = parse_answer(state, mask(" ".join(words)))
     send(folder, message)
     if is_live(folder):
         _say(f"sent to run {state.run_id}")
@@ -73,7 +76,7 @@ def _require(state: State, text: str) -> None:
 
 
 @click.command("stop")
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="RUN", shell_complete=complete_run)
 def stop(run_id: str) -> int:
     """Pause a live run after the command under way; `autoagent resume RUN` goes on."""
     folder = find_run(runs_folder(), run_id)

@@ -1,6 +1,7 @@
 """AutoGPT's first run, better: one sentence becomes a name, a role and goals that the person may change."""
 
 import json
+from pathlib import Path
 from typing import Any, cast
 
 from autoagent import prompts
@@ -9,7 +10,6 @@ from autoagent.budget import Limits, Usage
 from autoagent.cli.goal import Goal
 from autoagent.errors import ConfigError, ModelError
 from autoagent.models import PLAIN_TEXT, Model
-from autoagent.places import prompts_folder
 from autoagent.terminal.goal import Proposal, ask_goal
 from autoagent.terminal.keyboard import Keyboard
 from autoagent.terminal.screen import Screen
@@ -17,8 +17,12 @@ from autoagent.terminal.screen import Screen
 MOST_PROPOSED = 5
 
 
-def ask_person(screen: Screen, keyboard: Keyboard, model: Model, reply_tokens: int, limits: Limits) -> Goal | None:
+def ask_person(
+    screen: Screen, keyboard: Keyboard, model: Model, reply_tokens: int, limits: Limits, *, own: Path | None
+) -> Goal | None:
     """One sentence, from which the model proposes name, role and goals; None where the person leaves.
+
+    `own` is the folder of the user's prompts, where they count.
 
     Raises ConfigError where the model can't be asked.
     """
@@ -26,13 +30,17 @@ def ask_person(screen: Screen, keyboard: Keyboard, model: Model, reply_tokens: i
 
     def propose(sentence: str) -> Proposal:
         nonlocal usage
-        prompt = prompts.fill("goals", prompts_folder(), sentence=sentence)
+        prompt = prompts.fill("goals", own, sentence=screen.look.mask(sentence))
         most = priced(model, Usage(calls=1, input_tokens=model.bound(prompt) + 100, output_tokens=reply_tokens))
         if refused := limits.refuses(most, after=usage):
             raise ConfigError(refused)
         try:
             reply = model.complete(
-                [{"role": "user", "content": prompt}], schema=PLAIN_TEXT, reply_tokens=reply_tokens, timeout_s=None
+                [{"role": "user", "content": prompt}],
+                schema=PLAIN_TEXT,
+                reply_tokens=reply_tokens,
+                timeout_s=None,
+                hear=screen.hear,
             )
         except ModelError as error:
             raise ConfigError(f"the goals could not be proposed: {error}. Give them: autoagent run --goal …") from None

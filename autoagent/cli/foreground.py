@@ -2,13 +2,17 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
 
 from autoagent.cli.goal import Goal
 from autoagent.cli.options import Options
 from autoagent.errors import ConfigError
+from autoagent.masking import Mask
 from autoagent.places import find_run, new_run_folder, runs_folder
 from autoagent.signals import Signals
 from autoagent.terminal import header
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
     from autoagent.build import Chosen
     from autoagent.events import Setup
     from autoagent.journal import Journal
-    from autoagent.settings import Settings
+    from autoagent.settings import Settings, Wish
     from autoagent.state import State
     from autoagent.terminal.keyboard import Keyboard
 
@@ -33,13 +37,17 @@ class Foreground:
     options: Options
     look: Look
     signals: Signals
+    mask: Mask
 
     @staticmethod
     def open(options: Options) -> "Foreground":
         options.check_output()
+        options.check_trust()
         signals = Signals()
         signals.install()
-        return Foreground(options, choose_look(sys.stderr, os.environ, plain=options.plain), signals)
+        look = choose_look(sys.stderr, os.environ, plain=options.plain)
+        look.mask = mask = click.get_current_context().ensure_object(Mask)
+        return Foreground(options, look, signals, mask)
 
     def start(self, goal: Goal, workspace: Path) -> int:
         """Start a run and work on it. Raises ConfigError before anything is journalled."""
@@ -48,14 +56,14 @@ class Foreground:
         folder = new_run_folder()
         if not self.options.quiet:
             header.header(self.look, run_id=folder.name, workspace=_short(workspace))
-        from autoagent import build, settings
+        from autoagent import build
 
         flags = self.options.as_settings()
         if goal.max_cost and flags["limits.cost"] is None:
             flags["limits.cost"] = goal.max_cost
-        found = settings.load(workspace, flags)
-        for warning in found.warnings:
-            self.warn(warning)
+        found = self._settings(workspace, flags)
+        if found is None:
+            return LEFT_CODE
         chosen = build.choose_model(found)
         setup, limits = build.make_setup(found, chosen, workspace)
         self._describe(found, chosen, setup, limits)
@@ -63,13 +71,22 @@ class Foreground:
         if asked is None:
             return LEFT_CODE
         with build.start_run(
-            folder, setup, limits, asked.goals, name=asked.name, role=asked.role, usage=asked.usage, notify=self.warn
+            folder,
+            setup,
+            limits,
+            asked.goals,
+            name=asked.name,
+            role=asked.role,
+            usage=asked.usage,
+            rules=self.options.allow,
+            mask=self.mask,
+            notify=self.warn,
         ) as journal:
             return self._work(journal, found)
 
     def resume(self, run: str, message: str | None) -> int:
         """Go on with a run. Raises ConfigError where it can't go on as it is."""
-        from autoagent import build, settings
+        from autoagent import build
         from autoagent.inbox import InboxMessage, send
         from autoagent.journal import Journal
 
@@ -85,7 +102,10 @@ class Foreground:
                 return self._end(state, folder)
             if not self.options.quiet:
                 header.header(self.look, run_id=state.run_id, workspace=_short(Path(state.setup.workspace)))
-            found = settings.load(Path(state.setup.workspace), self.options.as_settings())
+            found = self._settings(Path(state.setup.workspace), self.options.as_settings(), kept=state.setup)
+            if found is None:
+                return LEFT_CODE
+            journal.mask = self.mask
             setup, limits = build.changed_setup(state, found)
             if state.status in ("unreached", "stalled") and not message and setup.model == state.setup.model:
                 raise ConfigError(
@@ -94,13 +114,59 @@ class Foreground:
                     f"or take another model:      autoagent resume {state.run_id} -m NAME"
                 )
             if message:
-                send(folder, InboxMessage(kind="say", by="resume", text=message))
+                send(folder, InboxMessage(kind="say", by="resume", text=self.mask(message)))
             build.resume_run(journal, setup, limits, self.warn)
+            build.keep_rules(journal, self.options.allow)
             self._describe(found, build.Chosen(setup.model, setup.base_url), setup, limits)
             if not self.options.quiet:
                 words = build.next_call_words(journal.state, found)
                 header.resume_line(self.look, step=state.step, first_call=words)
             return self._work(journal, found)
+
+    def _settings(self, workspace: Path, flags: dict[str, Any], kept: "Setup | None" = None) -> "Settings | None":
+        """The settings that count, where those of the folder itself need a person's trust; None where they leave.
+
+        `kept` is what a resumed run keeps.
+        """
+        from autoagent import settings
+
+        safe_mode = self.options.safe_mode or bool(kept and kept.safe_mode)
+        found = settings.load(workspace, flags, safe_mode=safe_mode)
+        self.mask.learn(found.secrets)
+        wishes = found.refused if self.options.trust else found.undecided
+        if wishes:
+            approve = flags["approve"] or (kept.approve if kept else found.get("approve"))
+            trusted = self._is_trusted(wishes, found, asks=approve != "never")
+            if trusted == "left":
+                return None
+            accepted = [wish.file for wish in wishes] if trusted == "yes" else []
+            found = settings.load(workspace, flags, accepted=accepted, safe_mode=safe_mode)
+            self.mask.learn(found.secrets)
+        for warning in found.warnings:
+            self.warn(warning)
+        return found
+
+    def _is_trusted(
+        self, wishes: "Sequence[Wish]", found: "Settings", *, asks: bool
+    ) -> "Literal['yes', 'no', 'left', '']":
+        """What a person says of these settings, remembered for their content; "" where nobody can be asked."""
+        from autoagent import trust
+        from autoagent.terminal.trust import ask_trust, wish_lines
+
+        answer: bool | None = True
+        if self.options.trust:
+            self.look.write(*wish_lines(wishes, found))
+        elif keyboard := self._keyboard() if asks else None:
+            answer = ask_trust(self.look, keyboard, wishes, found, until=lambda: bool(self.signals.stop_reason))
+        else:
+            return ""
+        if answer is None:
+            return "left"
+        try:
+            trust.remember([wish.file for wish in wishes], trusted=answer)
+        except OSError as error:
+            self.warn(f"this answer can't be kept, it counts now only: {error.strerror}")
+        return "yes" if answer else "no"
 
     def warn(self, text: str) -> None:
         header.warn_line(self.look, text)
@@ -120,7 +186,11 @@ class Foreground:
         if keyboard is None:
             return None
         model = build.make_model(setup.model, setup, found, self.warn)
-        return ask_person(Screen(self.look), keyboard, model, setup.reply_tokens, limits)
+        try:
+            own = build.own_prompts(setup)
+            return ask_person(Screen(self.look), keyboard, model, setup.reply_tokens, limits, own=own)
+        finally:
+            model.close()
 
     def _describe(self, found: "Settings", chosen: "Chosen", setup: "Setup", limits: "Limits") -> None:
         """Which model, how it came to be chosen, and the limits that hold."""
@@ -130,6 +200,11 @@ class Foreground:
             header.no_model(self.look, chosen.words)
         elif chosen.words:
             self.warn(f"{chosen.words}: {setup.model}")
+        if (origin := found.named_by_workspace(setup.base_url)) and found.api_key:
+            from autoagent.terminal.trust import host_of
+
+            whose = found.origins["api_key"]
+            self.warn(f"OPENAI_API_KEY ({whose}) goes to {host_of(setup.base_url)}, as {origin} wants it")
         if self.options.quiet:
             return
         header.model_line(self.look, *build.model_words(found, setup))
@@ -153,18 +228,20 @@ class Foreground:
         if options.format == "stream-json":
             outcome.print_events(journal.folder)
             journal.observers.append(outcome.print_event)
-        people = Unattended(journal.folder, self.signals)
+        people = Unattended(journal.folder, self.signals, screen.hear)
         keyboard = self._keyboard() if state.setup and state.setup.approve != "never" else None
         if keyboard:
             from autoagent.terminal.people import TerminalPeople
 
             people = TerminalPeople(journal.folder, self.signals, screen, keyboard)
+        agent = build.make_agent(journal, people, found, self.warn)
         try:
-            build.make_agent(journal, people, found, self.warn).run()
+            agent.run()
         except KeyboardInterrupt:
             pass  # a second Ctrl-C: leave now, the journal is whole
         finally:
             screen.idle()
+            agent.close()
         return self._end(journal.state, journal.folder)
 
     def _end(self, state: "State", folder: Path) -> int:
@@ -172,8 +249,8 @@ class Foreground:
         from autoagent.terminal.ending import ending
 
         ending(self.look, state, more=[f"autoagent show {state.run_id}"] if state.step else [])
-        outcome.print_result(state, folder, self.options.format)
-        outcome.write_result(state, self.options.output)
+        outcome.print_result(state, folder, self.options.format, self.mask)
+        outcome.write_result(state, self.options.output, self.mask)
         return outcome.exit_code(state)
 
 

@@ -12,6 +12,7 @@ import click
 from pydantic import BaseModel
 
 from autoagent import build, settings
+from autoagent import commands as built_in
 from autoagent import prompts as texts
 from autoagent.budget import COST_USD, REPLY_TOKENS, STEPS
 from autoagent.cli.page import NO_LIMIT, Page, print_bytes, print_json, table
@@ -30,11 +31,15 @@ _DEFAULTS: dict[str, tuple[Any, str]] = {
     "base_url": (None, f"{build.OPENAI} with a key; else a local server's"),
     "fast_model": (None, "the model itself"),
     "temperature": (None, "the model's own"),
+    "seed": (None, "none"),
+    "reasoning_effort": (None, "the model's own"),
     "context_tokens": (None, "the model's window less a reply"),
     "reply_tokens": (REPLY_TOKENS, f"{REPLY_TOKENS}, or less where the model's own is"),
     "approve": ("acts", "acts"),
     "plugins": ([], "none"),
     "disabled": ([], "none"),
+    "search": ([], "DuckDuckGo, then others"),
+    "allow_local_network": (False, "no"),
     "limits.steps": (STEPS, str(STEPS)),
     "limits.cost": (COST_USD, f"{COST_USD:.2f} where the price is known"),
     "limits.tokens": (None, "none"),
@@ -77,8 +82,12 @@ def commands(workspace: Path, as_json: bool) -> None:
         return
     page = Page()
     for one in listed:
-        about = " · ".join([_EFFECTS[one.effect], one.origin, *(["disabled"] if one.name in disabled else [])])
+        reads = "reads the web" if one.outside else _EFFECTS[one.effect]
+        about = " · ".join([reads, one.origin, *(["disabled"] if one.name in disabled else [])])
         page.print(line(one.signature, rest=4), line(f"[{about}]", first=4), *_text(one.description), "")
+    if missing := built_in.missing():
+        names = ", ".join(one.name for one in missing)
+        page.print(line(f"Not installed: {names}. Install them: pip install 'autoagent-cli[web]'", rest=4))
 
 
 _EFFECTS = {
@@ -145,7 +154,7 @@ def config(workspace: Path, as_json: bool) -> None:
 
 
 def shown_settings(found: Settings) -> list[Shown]:
-    """Every setting, defaults too, and whether there is a key."""
+    """Every setting, defaults too, what a folder asks for without being trusted, and whether there is a key."""
     user_file = str(config_folder() / "config.toml")
     shown = [Shown(KEY, bool(found.api_key), "set" if found.api_key else "not set", found.origins.get("api_key", ""))]
     for name in settings.names():
@@ -156,6 +165,10 @@ def shown_settings(found: Settings) -> list[Shown]:
         else:
             value, words = _DEFAULTS[name]
             shown.append(Shown(name, value, words, DEFAULT))
+        for wish in found.wishes:
+            if wish.ignored and name in wish.values:
+                value = _plain(name, wish.values[name])
+                shown.append(Shown(name, value, _words(value), f"{wish.origin}, ignored: not trusted"))
     return shown
 
 

@@ -1,6 +1,7 @@
 """The group of sub-commands, each imported only when it is called, and the one place where errors become exit codes."""
 
 import difflib
+import errno
 import importlib
 import io
 import os
@@ -19,9 +20,11 @@ from autoagent.errors import (
     NoSuchRun,
     SandboxError,
 )
+from autoagent.masking import Mask, secrets_in
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "run": ("run", "Work on a goal until it is reached."),
@@ -33,8 +36,11 @@ COMMANDS = {
     "commands": ("inspect", "The commands that the model may call."),
     "prompts": ("inspect", "The prompts that are sent to the model."),
     "config": ("inspect", "Each setting, its value, and where it comes from."),
+    "doctor": ("doctor", "Check the setup: model, search, folders, plugins."),
+    "completion": ("completion", "Tab completion for bash, zsh or fish."),
 }
 OK, BUG, USAGE, PAUSED = 0, 1, 2, 130
+VARIABLE = "_AUTOAGENT_COMPLETE"  # what is asked for by the script that `autoagent completion` prints
 
 
 class Commands(click.Group):
@@ -49,6 +55,13 @@ class Commands(click.Group):
         found = getattr(importlib.import_module(f"autoagent.cli.{COMMANDS[cmd_name][0]}"), cmd_name)
         assert isinstance(found, click.Command)
         return found
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        from autoagent.cli.completion import offered_commands
+
+        return offered_commands([(name, text) for name, (_, text) in COMMANDS.items()], incomplete)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -73,8 +86,9 @@ def autoagent(ctx: click.Context) -> None:
 
     \b
     autoagent run "Summarise ./notes with sources"
-    autoagent run --continuous --max-cost 1 --goal "…"
+    autoagent run --continuous --max-cost 1 "…"
     autoagent resume last
+    autoagent show last
     """
     if ctx.invoked_subcommand is None:
         run_command = autoagent.get_command(ctx, "run")
@@ -85,37 +99,43 @@ def autoagent(ctx: click.Context) -> None:
 
 def run() -> NoReturn:
     """Run the command line; the exit code is UX.md's."""
+    mask = Mask(secrets_in(os.environ))  # learns those of settings files when a command reads them
     try:
-        sys.stdout = _told_apart(sys.stdout)
-        code = autoagent.main(standalone_mode=False)
+        sys.stdout, sys.stderr = _told_apart(sys.stdout), _open_error_output(sys.stderr)
+        if VARIABLE in os.environ:
+            importlib.import_module("autoagent.cli.completion").register()
+        code = autoagent.main(prog_name="autoagent", complete_var=VARIABLE, standalone_mode=False, obj=mask)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(PAUSED)
     except click.UsageError as error:
-        fail(_usage(error), USAGE)
+        fail(_usage(error), USAGE, mask)
     except (ConfigError, JournalLocked, JournalTooNew, NoSuchRun, SandboxError) as error:
-        fail(str(error), USAGE)
+        fail(str(error), USAGE, mask)
     except (JournalError, AutoagentError) as error:
-        fail(str(error), BUG)
+        fail(str(error), BUG, mask)
     except KeyboardInterrupt:
         sys.exit(PAUSED)
     except _OutputLost as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python's last flush may go
         if not isinstance(error.__cause__, BrokenPipeError):
-            fail(f"standard output: {error}", BUG)
+            fail(f"standard output: {error}", BUG, mask)
         working = sys.argv[1:2] in ([], ["run"], ["resume"])  # what its reader left has not reached its goal
         sys.exit(BUG if working else OK)
     except Exception as error:  # noqa: BLE001  # a bug of ours: kept in full, said in one line
-        fail(f"{type(error).__name__}: {error}. This is a bug of autoagent's. Report: {_report(error)}", BUG)
+        report = _report(error, mask)
+        fail(f"{type(error).__name__}: {error}. This is a bug of autoagent's. Report: {report}", BUG, mask)
     sys.exit(code if isinstance(code, int) else OK)
 
 
-def fail(message: str, code: int) -> NoReturn:
+def fail(message: str, code: int, mask: Mask) -> NoReturn:
     from autoagent.terminal.header import error_line
     from autoagent.terminal.look import choose_look
 
-    error_line(choose_look(sys.stderr, os.environ, plain="--plain" in sys.argv), message)
+    look = choose_look(sys.stderr, os.environ, plain="--plain" in sys.argv)
+    look.mask = mask
+    error_line(look, message)
     sys.exit(code)
 
 
@@ -128,11 +148,13 @@ class _Output(io.FileIO):
         try:
             return super().write(b)
         except OSError as error:
-            raise _OutputLost(error.strerror) from error
+            raise _OutputLost("it is closed" if error.errno == errno.EBADF else error.strerror) from error
 
 
-def _told_apart(stdout: TextIO) -> TextIO:
-    """Standard output whose errors are told apart from those of other files."""
+def _told_apart(stdout: TextIO | None) -> TextIO:
+    """Standard output whose errors are told apart from those of other files; a closed one fails when it is written."""
+    if stdout is None:
+        stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), encoding="utf-8", closefd=False)
     if not isinstance(stdout, io.TextIOWrapper):
         return stdout
     return io.TextIOWrapper(
@@ -144,6 +166,11 @@ def _told_apart(stdout: TextIO) -> TextIO:
     )
 
 
+def _open_error_output(stderr: TextIO | None) -> TextIO:
+    """Standard error; where it is closed, what is said to a person goes nowhere."""
+    return open(os.devnull, "w", encoding="utf-8") if stderr is None else stderr  # noqa: PTH123  # kept open
+
+
 def _usage(error: click.UsageError) -> str:
     path = error.ctx.command_path if error.ctx else "autoagent"
     message = error.format_message()
@@ -152,19 +179,19 @@ def _usage(error: click.UsageError) -> str:
     return f"{message[0].lower()}{message[1:]} See: {path} --help"
 
 
-def _report(error: Exception) -> str:
-    """Keep the traceback in the state folder; its path."""
+def _report(error: Exception, mask: Mask) -> str:
+    """Keep the traceback in the state folder, without secrets; its path."""
     import time
     import traceback
 
     from autoagent.places import state_folder
 
-    text = "".join(traceback.format_exception(error))
+    text = mask("".join(traceback.format_exception(error)))
+    os.umask(0o077)  # for the folders above as well; the program ends here
     path = state_folder() / "reports" / f"{time.time_ns()}.txt"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(0o600)
-        path.write_text(text, encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError:
         return f"could not be kept.\n{text}"
     return str(path)

@@ -1,7 +1,7 @@
 """Options that `run` and `resume` share, as a typed object."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 
 import click
 
+from autoagent.cli.help import option
 from autoagent.errors import ConfigError
 
 Format = Literal["text", "json", "stream-json"]
@@ -37,6 +38,10 @@ class Options:
     quiet: bool
     verbose: bool
     plain: bool
+    allow: tuple[str, ...]
+    allow_local_network: bool
+    trust: bool
+    safe_mode: bool
 
     @property
     def format(self) -> Format:
@@ -50,6 +55,11 @@ class Options:
         if self.output.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
             raise ConfigError(f"--output {self.output}: can't be written")
 
+    def check_trust(self) -> None:
+        """Raises ConfigError for two wishes that exclude each other."""
+        if self.trust and self.safe_mode:
+            raise ConfigError("--safe-mode reads no settings of the folder, so there is nothing to --trust. Give one")
+
     def as_settings(self) -> dict[str, Any]:
         """By the names that settings have."""
         return {
@@ -59,6 +69,7 @@ class Options:
             "temperature": self.temperature,
             "context_tokens": self.context_tokens,
             "reply_tokens": self.max_reply_tokens,
+            "allow_local_network": self.allow_local_network or None,
             "approve": "never" if self.continuous else self.approve,
             "limits.steps": self.max_steps,
             "limits.cost": self.max_cost,
@@ -67,34 +78,82 @@ class Options:
         }
 
 
+def _rules(_ctx: click.Context, _param: click.Parameter, given: Sequence[str]) -> tuple[str, ...]:
+    if not given:
+        return ()
+    from autoagent.policy import check_rule
+
+    try:
+        return tuple(check_rule(rule) for rule in given)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 _OPTIONS = [
-    click.option("-m", "--model", metavar="NAME", help="Model; 'offline' is the planner without one."),
-    click.option("--base-url", metavar="URL", help="Any endpoint that speaks the OpenAI API."),
-    click.option("--fast-model", metavar="NAME", help="For summaries and reviews."),
-    click.option("--temperature", type=float, metavar="T", help="Sampling temperature; the model's own unless given."),
-    click.option("--context-tokens", type=int, metavar="N", help="Most that is sent per step, schema included."),
-    click.option("-c", "--continuous", is_flag=True, help="Ask nothing; the limits stay."),
-    click.option(
+    option("Model", "-m", "--model", metavar="NAME", help="Model; 'offline' is the planner without one."),
+    option("Model", "--base-url", metavar="URL", help="Any endpoint that speaks the OpenAI API."),
+    option("Model", "--fast-model", metavar="NAME", rare=True, help="For summaries and reviews."),
+    option("Model", "--temperature", type=float, metavar="T", rare=True, help="The model's own unless given."),
+    option("Model", "--context-tokens", type=int, metavar="N", rare=True, help="Most that is sent per step."),
+    option("Questions", "-c", "--continuous", is_flag=True, help="Ask nothing; the limits stay."),
+    option(
+        "Questions",
         "--approve",
         type=click.Choice(["every", "acts", "never"]),
-        help="What is asked before it runs; never is --continuous.",
+        help="What is asked first; acts unless given.",
     ),
-    click.option("--max-steps", "-l", "--continuous-limit", "max_steps", type=int, metavar="N", help="Default 50."),
-    click.option("--max-cost", type=float, metavar="USD", help="Default 2.00 where the price is known."),
-    click.option("--max-tokens", type=int, metavar="N", help="In and out, all calls."),
-    click.option("--max-time", metavar="TIME", help="Working time: 90, 15m, 2h."),
-    click.option("--max-reply-tokens", type=int, metavar="N", help="Of one reply; default 8192."),
-    click.option(
+    option(
+        "Questions",
+        "--allow",
+        multiple=True,
+        callback=_rules,
+        metavar="RULE",
+        help="Never ask about it: host:example.org.",
+    ),
+    option(
+        "Questions",
+        "--allow-local-network",
+        is_flag=True,
+        rare=True,
+        help="Web commands may reach this machine's network.",
+    ),
+    option("Questions", "--trust", is_flag=True, rare=True, help="Use the folder's own settings, also later."),
+    option(
+        "Questions",
+        "--safe-mode",
+        is_flag=True,
+        rare=True,
+        help="No plugins, folder settings or own prompts.",
+    ),
+    option(
+        "Limits",
+        "-l",
+        "--max-steps",
+        "--continuous-limit",
+        "max_steps",
+        type=int,
+        metavar="N",
+        help="Default 50.",
+    ),
+    option("Limits", "--max-cost", type=float, metavar="USD", help="Default 2.00 where the price is known."),
+    option("Limits", "--max-time", metavar="TIME", help="Working time: 90, 15m, 2h."),
+    option("Limits", "--max-tokens", type=int, metavar="N", help="In and out, all calls."),
+    option("Limits", "--max-reply-tokens", type=int, metavar="N", rare=True, help="Of one reply; default 8192."),
+    option(
+        "Output", "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Keep the result there too."
+    ),
+    option(
+        "Output",
         "--output-format",
         type=click.Choice(["text", "json", "stream-json"]),
         default="text",
-        help="Of standard output: the result, one object, or events.",
+        metavar="FORMAT",
+        help="text, json, or stream-json (events).",
     ),
-    click.option("--json", "as_json", is_flag=True, help="Events as JSON Lines (stream-json)."),
-    click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the result there too."),
-    click.option("-q", "quiet", is_flag=True, help="Only errors and the ending."),
-    click.option("-v", "verbose", is_flag=True, help="Reasoning and token counts in full."),
-    click.option("--plain", is_flag=True, help="No colour, no moving line."),
+    option("Output", "--json", "as_json", is_flag=True, rare=True, help="The same as --output-format stream-json."),
+    option("Output", "-q", "quiet", is_flag=True, help="Only errors and the ending."),
+    option("Output", "-v", "verbose", is_flag=True, help="Reasoning and token counts in full."),
+    option("Output", "--plain", is_flag=True, help="No colour, no moving line."),
 ]
 
 
@@ -107,6 +166,6 @@ def with_options(function: F) -> F:
         return function(options=options, **given)
 
     decorated: Any = call
-    for option in reversed(_OPTIONS):
-        decorated = option(decorated)
+    for add in reversed(_OPTIONS):
+        decorated = add(decorated)
     return decorated

@@ -8,6 +8,7 @@ from typing import Any
 from autoagent.errors import ConfigError
 from autoagent.events import Event
 from autoagent.journal import read, seal
+from autoagent.masking import Mask
 from autoagent.signals import CTRL_C
 from autoagent.state import State
 
@@ -42,14 +43,15 @@ def print_events(folder: Path) -> None:
         _write(seal(event))
 
 
-def print_result(state: State, folder: Path, output_format: str) -> None:
+def print_result(state: State, folder: Path, output_format: str, mask: Mask) -> None:
     """What standard output has: the result alone, or one JSON object."""
     if output_format == "json":
-        _write(json.dumps(summary(state, folder), ensure_ascii=False).encode() + b"\n")
+        _write(mask(json.dumps(summary(state, folder), ensure_ascii=False)).encode() + b"\n")
     elif output_format == "text" and state.status == "reached":
         from autoagent.terminal.inert import inert
 
-        result = inert(state.result) if sys.stdout.isatty() else state.result
+        result = mask(state.result)
+        result = inert(result) if sys.stdout.isatty() else result
         _write(result.encode(errors="replace") + b"\n")
 
 
@@ -74,10 +76,10 @@ def summary(state: State, folder: Path) -> dict[str, Any]:
     }
 
 
-def write_result(state: State, output: Path | None) -> None:
+def write_result(state: State, output: Path | None, mask: Mask) -> None:
     if output and state.status == "reached":
         try:
-            output.write_text(state.result + "\n", encoding="utf-8")
+            output.write_text(mask(state.result) + "\n", encoding="utf-8")
         except OSError as error:
             raise ConfigError(
                 f"--output {output}: {error.strerror}. The result: autoagent show {state.run_id}"

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from autoagent.cli.completion import complete_run
 from autoagent.cli.page import NO_LIMIT, Page, age, print_json, table
 from autoagent.errors import ConfigError, JournalLocked
 from autoagent.places import find_run, runs_folder
@@ -46,7 +47,7 @@ def runs(ctx: click.Context, as_json: bool, show_all: bool) -> None:
 
 
 @runs.command("delete")
-@click.argument("names", nargs=-1, metavar="[RUN…]")
+@click.argument("names", nargs=-1, metavar="[RUN…]", shell_complete=complete_run)
 @click.option("--older-than", metavar="TIME", help="All runs without a change for so long: 90m, 12h, 30d, 8w.")
 def delete(names: Sequence[str], older_than: str | None) -> None:
     """Delete runs for good: their journal, texts and questions. Files in the workspace stay.
@@ -81,7 +82,7 @@ def delete(names: Sequence[str], older_than: str | None) -> None:
 
 
 def runs_lines(found: Sequence[RunSummary], columns: int, *, narrow: bool) -> list[str]:
-    """The table; narrow without a head, STEPS and AGE."""
+    """The table; narrow without a head, STEPS and AGE. Where nothing is cut the goal stands last."""
     now = time.time()
     if narrow:
         width, states = max(len(run.run) for run in found), max(len(_state(run)) for run in found)
@@ -90,15 +91,19 @@ def runs_lines(found: Sequence[RunSummary], columns: int, *, narrow: bool) -> li
             for run in found
         ]
         return table(rows, columns, right=(2,), flexible=1)
-    head = ("RUN", "STATE", "GOAL", "STEPS", "COST", "AGE")
-    rows = [
-        (run.run, _state(run), "", str(run.steps) if not run.problem else "", run.cost, _age_of(run, now))
-        for run in found
+    facts = [
+        (run.run, _state(run), str(run.steps) if not run.problem else "", run.cost, _age_of(run, now)) for run in found
     ]
-    others = sum(max(map(len, column)) for column in zip(*rows, (*head[:2], "", *head[3:]), strict=True)) + 2 * 5
-    room = columns if columns == NO_LIMIT else columns - others
-    body = [(*row[:2], _what(run, room, narrow=False), *row[3:]) for run, row in zip(found, rows, strict=True)]
-    return table([head, *body], columns, right=(3, 4, 5), flexible=2)
+    facts = [("RUN", "STATE", "STEPS", "COST", "AGE"), *facts]
+    if columns == NO_LIMIT:  # nothing is cut, so nothing can stand in line behind a goal
+        goals = ["GOAL", *(_what(run, columns, narrow=False) for run in found)]
+        return table(
+            [(*row, goal) for row, goal in zip(facts, goals, strict=True)], columns, right=(2, 3, 4), flexible=5
+        )
+    others = sum(max(map(len, column)) for column in zip(*facts, strict=True)) + 2 * 5
+    goals = ["GOAL", *(_what(run, columns - others, narrow=False) for run in found)]
+    rows = [(*row[:2], goal, *row[2:]) for row, goal in zip(facts, goals, strict=True)]
+    return table(rows, columns, right=(3, 4, 5), flexible=2)
 
 
 def _state(run: RunSummary) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from autoagent.cli.completion import complete_run
 from autoagent.cli.cost import print_cost
 from autoagent.cli.page import NO_LIMIT, Page, print_bytes, when
 from autoagent.cli.prompt import print_prompt
@@ -23,7 +24,7 @@ from autoagent.terminal.words import counted, joined, spent
 
 
 @click.command("show")
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN", shell_complete=complete_run)
 @click.option("--step", type=click.IntRange(min=1), metavar="N", help="One step in full: thought, commands, results.")
 @click.option("--prompt", is_flag=True, help="What the model saw in that step, to the byte, and tokens by section.")
 @click.option("--cost", is_flag=True, help="Every call of a model: tokens in, cached, out, dollars.")

@@ -4,11 +4,14 @@ import difflib
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from fnmatch import fnmatch
 from itertools import takewhile
 
-from autoagent.env import ABSENT, Change, Env, Files, WorkspacePath, fingerprint
+from autoagent.env import ABSENT, Change, Env, Excerpt, Files, WorkspacePath, fingerprint
 from autoagent.errors import CommandError, SandboxError
+from autoagent.loaders import WITHIN_S, Document, load
+from autoagent.loaders.kinds import is_named_as_document, kind_of
 from autoagent.loaders.text import Text, decode, encode
 from autoagent.policy import is_secret
 from autoagent.registry import command
@@ -19,6 +22,11 @@ MATCHES = 200
 SEARCH_S = 5.0  # for a regular expression
 LINE_CHARS = 2_000  # of one line that are shown
 SEARCHED_BYTES = 8 << 20  # larger files are passed over, and said
+DOCUMENT_BYTES = 64 << 20
+DOCUMENTS_S = 5.0  # in which a search of a folder reads documents
+MIN_S = 0.5  # of them that one document is given at least
+SOURCE = "This is the text of the page. Its source, which edit_file changes: source=true."
+KEPT_CHARS = 1 << 20  # of the lines asked for that do not fit and are kept
 DIFF_LINES = 400
 COMPARED_LINES = 2_000  # for a near miss
 COMPARED = 10_000_000  # pairs of lines: under a second
@@ -26,19 +34,36 @@ SHOWN_APART = 150  # lines of each side where they are not compared
 
 
 @command("reads")
-def read_file(env: Env, path: WorkspacePath, offset: int = 1, limit: int = LINES) -> str:
-    """Read a text file in any usual encoding: `limit` lines from line `offset` (from 1), each after its number."""
-    content = env.files.read_bytes(path)
+def read_file(env: Env, path: WorkspacePath, offset: int = 1, limit: int = LINES, source: bool = False) -> Excerpt:
+    """Read a text file, PDF, DOCX, XLSX or e-mail: `limit` lines from line `offset` (from 1), each after its number.
+
+    `source`: a web page or JSON as it stands in the file, to change it.
+    """
+    content = _content(env.files, path)
     env.saw(env.files.real_name(path), fingerprint(content))
+    document = _source(content) if source else load(path, content)
+    notes = [*document.notes, *([SOURCE] if not source and kind_of(path, content) == "html" else [])]
+    kind = f", {document.kind}".removeprefix(", text")
+    rest = replace(env, share_tokens=max(100, env.share_tokens - env.count("\n".join([kind, *notes]))))
+    page = _page(path, document.text, offset, limit, rest, kind)
+    return Excerpt(*(_with_notes(text, notes) for text in (page.text, page.whole)))
+
+
+def _source(content: bytes) -> Document:
     text = decode(content)
-    note = "" if text.encoding == "utf-8" else f", encoding {text.encoding}"
-    return _page(path, text.text, offset, limit, env, note)
+    return Document(text.text, "text" if text.encoding == "utf-8" else f"text, encoding {text.encoding}")
+
+
+def _with_notes(page: str, notes: list[str]) -> str:
+    """Below the first line, which names the file."""
+    head, *lines = page.split("\n", 1)
+    return "\n".join([head, *notes, *lines])
 
 
 @command("reads")
 def read_observation(env: Env, id: str, offset: int = 1, limit: int = LINES) -> str:
     """Read an earlier observation in parts: `limit` lines from line `offset`. Its id, such as 3.1, stands above it."""
-    return _page(f"observation {id}", env.observation(id), offset, limit, env, "", numbered=False)
+    return _page(f"observation {id}", env.observation(id), offset, limit, env, "", numbered=False).text
 
 
 @command("writes")
@@ -120,8 +145,9 @@ def search_files(env: Env, query: str, path: WorkspacePath = ".", regex: bool = 
     found: list[str] = []
     counts: dict[str, int] = {}
     searched, passed_over = 0, list[str]()
-    for name in _text_files(env.files, path, passed_over):
-        lines = _lines_of(env.files, name, passed_over)
+    until = time.monotonic() + DOCUMENTS_S
+    for file in _text_files(env.files, path, passed_over):
+        name, lines = _lines_of(env.files, file, passed_over, until + (WITHIN_S if file == path else 0))
         searched += 1
         matches = [(n, line, at) for n, line in lines if (at := search(line)) >= 0]
         if matches:
@@ -179,30 +205,47 @@ def _nearest(text: str, wanted: str) -> str:
     return f". Most like its first line is line {lines.index(near[0]) + 1}: {near[0][:200]!r}" if near else ""
 
 
-def _page(name: str, text: str, offset: int, limit: int, env: Env, note: str, *, numbered: bool = True) -> str:
-    """Lines from `offset`, as many as fit into the share, each behind its number and a tab where `numbered`."""
+def _page(name: str, text: str, offset: int, limit: int, env: Env, note: str, *, numbered: bool = True) -> Excerpt:
+    """Lines from `offset`, as many as fit into the share, each behind its number and a tab where `numbered`.
+
+    Its `whole` has all the lines that were asked for.
+    """
     if offset < 1 or limit < 1:
         raise CommandError("offset and limit count lines from 1.")
     if not text:
-        return f"{name} is empty{note}."
+        return Excerpt(f"{name} is empty{note}.", "")
     lines = text.split("\n")
     if lines[-1] == "" and len(lines) > 1:
         lines.pop()
     if offset > len(lines):
         raise CommandError(f"{name} has {len(lines):,} lines; line {offset:,} is beyond its end.")
-    shown: list[str] = []
+    asked = [
+        _cut(line, number if numbered else None)
+        for number, line in enumerate(lines[offset - 1 : offset - 1 + limit], offset)
+    ]
     room = env.share_tokens - 60  # for the head and the last line
-    for number, line in enumerate(lines[offset - 1 : offset - 1 + limit], start=offset):
-        cut = f" [… {len(line) - LINE_CHARS:,} more characters in this line]" if len(line) > LINE_CHARS else ""
-        text = f"{number}\t{line[:LINE_CHARS]}{cut}" if numbered else f"{line[:LINE_CHARS]}{cut}"
-        room -= len(text) // 3 + 1 if room > env.share_tokens // 2 else env.count(text) + 1
-        if room < 0 and shown:
+    fits = 0
+    for line in asked:
+        room -= len(line) // 3 + 1 if room > env.share_tokens // 2 else env.count(line) + 1
+        if room < 0 and fits:
             break
-        shown.append(text)
-    shown = _fitting(shown, env)
-    last = offset + len(shown) - 1
-    more = f"\n[… more: offset={last + 1}]" if last < len(lines) else ""
-    return f"{name}, lines {offset}-{last} of {len(lines)}{note}\n" + "\n".join(shown) + more
+        fits += 1
+    shown = _fitting(asked[:fits], env)
+
+    def page(of: list[str]) -> str:
+        last = offset + len(of) - 1
+        more = f"\n[… more: offset={last + 1}]" if last < len(lines) else ""
+        return f"{name}, lines {offset}-{last} of {len(lines)}{note}\n" + "\n".join(of) + more
+
+    keeps = len(asked) > len(shown) and sum(map(len, asked)) <= KEPT_CHARS
+    return Excerpt(page(shown), page(asked) if keeps else "")
+
+
+def _cut(line: str, number: int | None) -> str:
+    """A line as it is shown: behind its number, where it has one, and not beyond what a screenful holds."""
+    prefix = "" if number is None else f"{number}\t"
+    cut = f" [… {len(line) - LINE_CHARS:,} more characters in this line]" if len(line) > LINE_CHARS else ""
+    return f"{prefix}{line[:LINE_CHARS]}{cut}"
 
 
 def _fitting(lines: list[str], env: Env) -> list[str]:
@@ -285,9 +328,26 @@ def _text_files(files: Files, path: str, passed_over: list[str]) -> Iterator[str
             yield entry.path
 
 
-def _lines_of(files: Files, name: str, passed_over: list[str]) -> list[tuple[int, str]]:
+def _lines_of(files: Files, name: str, passed_over: list[str], until: float) -> tuple[str, list[tuple[int, str]]]:
+    """The lines as read_file numbers them, and how the file is named beside them; a page's are those of its source."""
     try:
-        return list(enumerate(decode(files.read_bytes(name)).text.split("\n"), start=1))
+        content = _content(files, name)
+        kind = kind_of(name, content)
+        if kind == "html":
+            return f"{name} (source)", _numbered(decode(content).text)
+        within_s = until - time.monotonic()
+        if kind in ("pdf", "docx", "workbook", "eml") and within_s < MIN_S:
+            passed_over.append(f"{name} (documents take long: read it)")
+            return name, []
+        return name, _numbered(load(name, content, within_s=max(MIN_S, within_s)).text)
     except CommandError:
         passed_over.append(name)
-        return []
+        return name, []
+
+
+def _numbered(text: str) -> list[tuple[int, str]]:
+    return list(enumerate(text.split("\n"), start=1))
+
+
+def _content(files: Files, name: str) -> bytes:
+    return files.read_bytes(name, limit=DOCUMENT_BYTES) if is_named_as_document(name) else files.read_bytes(name)

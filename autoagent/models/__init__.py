@@ -1,6 +1,6 @@
 """The model behind one small protocol: messages in, text and usage out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypedDict
 
@@ -20,6 +20,25 @@ class Reply:
     usage: Usage
     finish_reason: str = "stop"
     usage_estimated: bool = False
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A sign of a reply under way: the next part of its text, or how long nothing at all came, of how long that may be.
+
+    Only for people: a reply counts when it is whole.
+    """
+
+    text: str = ""
+    silent_s: float = 0.0
+    patience_s: float = 0.0
+
+
+Hear = Callable[[Heard], None]  # may be called from another thread
+
+
+def unheard(_: Heard, /) -> None:
+    """Nobody watches."""
 
 
 class Pricing(Protocol):
@@ -48,9 +67,19 @@ class Model(Protocol):
         ...
 
     def complete(
-        self, messages: Sequence[Message], *, schema: dict[str, Any], reply_tokens: int, timeout_s: float | None
+        self,
+        messages: Sequence[Message],
+        *,
+        schema: dict[str, Any],
+        reply_tokens: int,
+        timeout_s: float | None,
+        hear: Hear = unheard,
     ) -> Reply:
         """One try, no retry. Raises ModelUnavailable or ContextTooLong; a KeyboardInterrupt cancels it at once."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is kept for the next call."""
         ...
 
 

@@ -4,43 +4,61 @@ The `openai` SDK is not used: its import builds a thousand modules of types that
 second of each start; and its retry would sleep in silence for as long as the server asks.
 """
 
-import email.utils
 import json
-import re
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from queue import Empty, Queue
-from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
+from itertools import chain
+from queue import Empty
+from typing import Any
 
-from autoagent import __version__
 from autoagent.budget import Usage
 from autoagent.errors import ContextTooLong, ModelUnavailable
-from autoagent.models import Message, Reply
+from autoagent.models import Hear, Heard, Message, Reply, unheard
 from autoagent.models.catalog import Price
+from autoagent.models.completion import FUNCTION, Assembly, Completion, read_completion, sound
+from autoagent.models.endpoint import Endpoint
+from autoagent.models.learned import FORMATS, Format, Learned, Taken, digest
+from autoagent.models.line import End, Head, Line
+from autoagent.models.refusals import WEB_PAGE, explain_broken, explain_refusal
+from autoagent.models.sse import EventStream
 from autoagent.models.tokens import TokenCounter
-
-if TYPE_CHECKING:
-    import httpx2
-
-CONNECT_S, READ_S, WHOLE_S = 10.0, 600.0, 3_600.0  # a reasoning model may send nothing for minutes
-DETAIL_CHARS = 300
-LONGEST_ANSWER = 64 << 20  # bytes
-_ABSURD = 1 << 40  # tokens of one call
-_TOO_LONG = re.compile(
-    r"context.{0,20}(length|window|size)|maximum context|too many tokens|prompt is too long|exceeds? the available",
-    re.IGNORECASE,
+from autoagent.models.vendors import (
+    Refusal,
+    is_markup,
+    read_refusal,
+    refusal_within,
+    refused_parameter,
+    refuses_format,
 )
-_NO_FORMAT = re.compile(r"response_format|json_schema|structured output|grammar|strict", re.IGNORECASE)
+
+WHOLE_S = 3_600.0
+BEGINNING = 1_024  # bytes that must tell a stream from a whole answer
+ENOUGH_UNENDED = 2  # streams whose end lacks its [DONE] or its reason, and nothing else
+LEAVING_S = 0.2  # for the last bytes of an answer that is complete without them
+_SILENTLY = ("max_completion_tokens", "stream_options")  # left out without a word: nothing changes for anybody
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long nothing at all may come, in seconds: when it is said, how often again, when a stream is given up.
+
+    An answer that is not streamed comes all at once (`whole_s`). A model that thinks, or reads a long prompt, and sends
+    nothing meanwhile gets twice the time at each next try, up to `whole_s`.
+    """
+
+    told_s: float = 45.0
+    again_s: float = 15.0
+    streamed_s: float = 120.0
+    whole_s: float = 600.0
 
 
 @dataclass
 class OpenAIModel:
     """`price` None is unknown; `notify` gets what people should know, such as a parameter that is left out.
 
-    What the endpoint refuses (the reply schema, a parameter) is learned once and left out from then on.
+    What the endpoint refuses (the format of a reply, a parameter) is learned once and kept in `learned`.
     """
 
     name: str
@@ -49,9 +67,19 @@ class OpenAIModel:
     counter: TokenCounter
     price: Price | None
     temperature: float | None = None
+    seed: int | None = None
+    reasoning_effort: str = ""
     notify: Callable[[str], None] = print
-    refused: set[str] = field(default_factory=set[str])
-    _client: "httpx2.Client | None" = None
+    learned: Learned = field(default_factory=lambda: Learned(None))
+    patience: Patience = Patience()
+
+    def __post_init__(self) -> None:
+        self._endpoint = Endpoint(self.name, self.base_url, self.api_key)
+        self._line: Line | None = None
+        self._taken: Taken | None = None
+        self._remembered = Taken()
+        self._unended = 0
+        self._longer = 1.0  # times the patience with a stream
 
     def count(self, text: str) -> int:
         return self.counter.count(text)
@@ -60,254 +88,264 @@ class OpenAIModel:
         return self.counter.bound(text)
 
     def complete(
-        self, messages: Sequence[Message], *, schema: dict[str, Any], reply_tokens: int, timeout_s: float | None
+        self,
+        messages: Sequence[Message],
+        *,
+        schema: dict[str, Any],
+        reply_tokens: int,
+        timeout_s: float | None,
+        hear: Hear = unheard,
     ) -> Reply:
         """Sent from a thread of its own, so that Ctrl-C and `timeout_s` need not wait for the server."""
         until = time.monotonic() + min(WHOLE_S, WHOLE_S if timeout_s is None else timeout_s)
+        asked = digest(schema) if schema else ""
+        taken = before = self._known()
         while True:
-            body = self._body(messages, schema, reply_tokens)
-            outcome = self._send(body, max(0.0, until - time.monotonic()))
-            if not isinstance(outcome, Exception):
-                return self._reply(outcome, messages)
-            if not self._learn(outcome, body):
-                raise self._explain(outcome) from outcome
-
-    def _body(self, messages: Sequence[Message], schema: dict[str, Any], reply_tokens: int) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": self.name, "messages": messages}
-        body["max_tokens" if "max_completion_tokens" in self.refused else "max_completion_tokens"] = reply_tokens
-        if self.temperature is not None and "temperature" not in self.refused:
-            body["temperature"] = self.temperature
-        if schema and "response_format" not in self.refused:
-            wanted = {"name": "thought", "strict": True, "schema": schema}
-            body["response_format"] = {"type": "json_schema", "json_schema": wanted}
-        return body
-
-    def _send(self, body: dict[str, Any], timeout_s: float) -> Any:
-        """The response, or the exception that came instead."""
-        done: Queue[Any] = Queue()
-        threading.Thread(target=lambda: done.put(self._post(body, timeout_s)), daemon=True, name="model call").start()
-        try:
-            return done.get(timeout=timeout_s)
-        except Empty:
-            self._client = None  # the next call must not wait for the abandoned one's connection
-            return TimeoutError(f"no whole answer in {timeout_s:.0f} s")
-        except KeyboardInterrupt:
-            self._client = None
-            raise
-
-    def _post(self, body: dict[str, Any], timeout_s: float) -> bytes | Exception:
-        """The body of a good answer, or the exception that came instead; for a thread, so nothing is raised."""
-        client = None
-        try:
-            import httpx2
-
-            client = self._client = self._client or httpx2.Client(follow_redirects=False)
-            read_s = min(READ_S, timeout_s)
-            headers = {"Content-Type": "application/json", "User-Agent": f"autoagent/{__version__}"}
-            if self.api_key:
-                headers["Authorization"] = f"Bearer {self.api_key.strip()}"
-            with client.stream(
-                "POST",
-                f"{self.base_url.rstrip('/')}/chat/completions",
-                content=json.dumps(body, ensure_ascii=False).encode(errors="replace"),
-                headers=headers,
-                timeout=httpx2.Timeout(READ_S, connect=CONNECT_S, read=read_s),
-                extensions={"trace": self._use_the_wait},
-            ) as response:
-                content = _read(response)
-                return content if response.status_code == 200 else _Refused(response, content)
-        except Exception as error:  # noqa: BLE001  # given to the waiting thread, which explains it
-            return error
-        finally:
-            if client and client is not self._client:
-                client.close()  # nobody waits for this call any more
+            body = self._body(messages, schema, reply_tokens, taken.format_for(asked), taken.refused)
+            answer = self._exchange(body, until, hear)
+            if isinstance(answer, Completion):
+                self._keep(taken)
+                return self._reply(answer, messages)
+            if answer.said_instead:  # the vendor could not read it; our reader may, or asks again
+                return self._reply(Completion(answer.said_instead, "stop", None), messages)
+            lower = _without_what_is_refused(taken, answer, body, asked)
+            if lower is None:
+                self._taken = before
+                raise explain_refusal(answer, self._endpoint)
+            self._taken = taken = lower
 
     def close(self) -> None:
         """Close the connection that is kept for the next call."""
-        client, self._client = self._client, None
-        if client:
-            client.close()
+        line, self._line = self._line, None
+        if line:
+            line.close()
 
-    def _use_the_wait(self, step: str, _: Any) -> None:
-        """Once the request is out there is time to load the token tables."""
-        if step.endswith("send_request_body.complete"):
-            self.counter.load_in_background()
+    def _body(
+        self,
+        messages: Sequence[Message],
+        schema: dict[str, Any],
+        reply_tokens: int,
+        wanted: Format,
+        refused: frozenset[str],
+    ) -> dict[str, Any]:
+        bound = "max_tokens" if "max_completion_tokens" in refused else "max_completion_tokens"
+        body: dict[str, Any] = {"model": self.name, "messages": messages, bound: reply_tokens}
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+        optional = {
+            "temperature": self.temperature,
+            "seed": self.seed,
+            "reasoning_effort": self.reasoning_effort or None,
+        }
+        body |= {name: value for name, value in optional.items() if value is not None}
+        if "stream" in refused:
+            refused |= {"stream_options"}
+        for name in refused & body.keys():
+            del body[name]
+        return body | (_asking_for(schema, wanted) if schema else {})
 
-    def _learn(self, error: Exception, body: dict[str, Any]) -> bool:
-        """Whether the endpoint refused something that can be left out; it is, from now on."""
-        if not isinstance(error, _Refused) or error.status not in (400, 404, 422, 500, 501):
-            return False
-        detail = error.detail
-        for name in ("max_completion_tokens", "temperature"):
-            if name in body and (error.param == name or re.search(rf"\b{name}\b", detail)):
-                if not re.search(r"support|unknown|unrecognized|not permitted|extra|unexpected|invalid", detail, re.I):
-                    return False
-                return self._leave_out(name, f'{self.name} refuses "{name}"; left out from now on')
-        if "response_format" in body and (error.param == "response_format" or _NO_FORMAT.search(detail)):
-            return self._leave_out(
-                "response_format", f"{self.name} takes no reply schema; asked in plain text from now on"
-            )
-        return False
+    # One request
 
-    def _leave_out(self, name: str, words: str) -> bool:
-        self.refused.add(name)
-        if name != "max_completion_tokens":
-            self.notify(words)
-        return True
+    def _exchange(self, body: dict[str, Any], until: float, hear: Hear) -> Completion | Refusal:
+        """The whole answer. Raises ModelUnavailable where there is none; then nothing of it stays behind."""
+        line, self._line = self._line or Line(self._endpoint, self.counter.load_in_background), None
+        try:
+            line.post(json.dumps(body, ensure_ascii=False).encode(errors="replace"))
+            parts = self._parts(line, until, hear, streamed="stream" in body)
+            answer = self._read(parts, hear)
+            self._leave(line)
+            return answer
+        finally:
+            if line.idle and self._line is None:
+                self._line = line
+            else:
+                line.close()
 
-    def _reply(self, content: bytes, messages: Sequence[Message]) -> Reply:
-        """The first choice of a response. Raises ModelUnavailable where there is none."""
+    def _parts(self, line: Line, until: float, hear: Hear, *, streamed: bool) -> Generator[Head | bytes, None, None]:
+        """What comes, as it comes. Silence is told, and at the end of all patience it ends the call."""
+        patience = self.patience
+        patience_s = min(patience.streamed_s * self._longer, patience.whole_s) if streamed else patience.whole_s
+        last, word_s = time.monotonic(), patience.told_s if streamed else patience_s
+        while True:
+            try:
+                said = line.receive(min(until, last + patience_s, last + word_s) - time.monotonic())
+            except Empty:
+                now = time.monotonic()
+                if now >= until:
+                    raise ModelUnavailable(f"{self._endpoint.host} sent no whole answer in time") from None
+                if now - last >= patience_s:
+                    self._longer *= 2
+                    raise ModelUnavailable(f"{self._endpoint.host}: nothing received for {patience_s:.0f} s") from None
+                hear(Heard(silent_s=now - last, patience_s=patience_s))
+                word_s += patience.again_s
+                continue
+            if isinstance(said, End):
+                if said.error:
+                    raise explain_broken(said.error, self._endpoint) from said.error
+                return
+            if streamed and word_s > patience.told_s:
+                hear(Heard())
+            last, word_s = time.monotonic(), patience.told_s if streamed else patience_s
+            yield said
+
+    def _leave(self, line: Line) -> None:
+        """The connection is kept only where the answer's end comes by itself."""
+        until = time.monotonic() + LEAVING_S
+        with suppress(Empty):
+            while not line.idle and not isinstance(line.receive(until - time.monotonic()), End):
+                pass
+
+    # Its answer
+
+    def _read(self, parts: Iterator[Head | bytes], hear: Hear) -> Completion | Refusal:
+        head = next(parts)
+        assert isinstance(head, Head)
+        body = (part for part in parts if isinstance(part, bytes))
+        if head.status != 200:
+            return read_refusal(head.status, head.headers, b"".join(body))
+        first = b""
+        while len(first) < BEGINNING and not first.strip() and (part := next(body, b"")):
+            first += part
+        content_type = head.headers.get("content-type") or ""
+        if _begins_a_stream(first.lstrip(b"\xef\xbb\xbf \r\n")[:1], content_type):
+            return self._read_stream(chain([first], body), head, hear)
+        return self._read_whole(first + b"".join(body), head, hear)
+
+    def _read_whole(self, content: bytes, head: Head, hear: Hear) -> Completion | Refusal:
         text = content.decode("utf-8", "replace")
         try:
-            data: Any = json.loads(text)
-            choice = data["choices"][0]
-            said, finish_reason = _content(choice.get("message") or {}), str(choice.get("finish_reason") or "")
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            shown = " ".join(self._masked(text)[:80].split())
-            raise ModelUnavailable(f"{self._host} answered, but with no chat completion: {shown!r}") from None
-        said = said.encode("utf-8", "replace").decode()  # JSON can spell half a surrogate pair; a journal can't
-        usage = _usage(data.get("usage"))
-        estimated = usage is None
-        if usage is None:
-            prompt = sum(self.count(m["content"]) + 4 for m in messages)
-            usage = Usage(input_tokens=prompt, output_tokens=max(1, self.count(said)))
-        return Reply(said, usage, finish_reason, estimated)
-
-    def _explain(self, error: Exception) -> ModelUnavailable | ContextTooLong:
-        """What went wrong, in one line for a person, and whether trying again can help."""
-        if not isinstance(error, _Refused):
-            return self._explain_no_answer(error)
-        status, code, detail = error.status, error.code, self._masked(error.detail)
-        short = " ".join(detail.split())[:DETAIL_CHARS]
-        if status in (400, 413, 422) and (code == "context_length_exceeded" or _TOO_LONG.search(detail)):
-            return ContextTooLong(f"{self._host}: the request is too long for {self.name}: {short}")
-        if status == 401:
-            return self._final(f"{self._host} refused the key (401). Set OPENAI_API_KEY")
-        if status == 402 or code == "insufficient_quota":
-            return self._final(f"{self._host}: the account has no credit left ({status}): {short}")
-        if status == 403:
-            return self._final(f"{self._host} does not allow this ({status}): {short}")
-        if status == 404:
-            return self._final(f"{self._host} does not know the model {self.name!r} or this address (404): {short}")
-        if status == 429:
-            wait = _retry_after(error.headers)
-            asked = f", asks to wait {wait:.0f} s" if wait else ""
-            return ModelUnavailable(f"rate limit of {self._host}{asked}", retry_after_s=wait, may_be_billed=False)
-        if status in (408, 409) or status >= 500:
-            return ModelUnavailable(f"{self._host}: {status} {short}", retry_after_s=_retry_after(error.headers))
-        return self._final(f"{self._host} refused the request ({status}): {short}")
-
-    def _explain_no_answer(self, error: Exception) -> ModelUnavailable:
-        short = self._masked(" ".join(str(error).split()))[:DETAIL_CHARS]
-        causes = " ".join(f"{type(e).__name__} {e}" for e in _causes(error))
-        if "CERTIFICATE_VERIFY_FAILED" in causes or "SSLCertVerificationError" in causes:
-            return self._final(
-                f"the certificate of {self._host} is signed by an unknown authority (a company proxy?). "
-                "Set SSL_CERT_FILE=/path/ca.pem"
-            )
-        if "ConnectError" in causes or "ConnectTimeout" in causes:
-            address = self.base_url.replace(urlsplit(self.base_url).netloc, self._host)  # a password may stand in it
-            hint = "Is the server running?" if address.startswith("http:") else "A company proxy? Set HTTPS_PROXY"
-            return ModelUnavailable(f"nothing answers at {address}. {hint}", may_be_billed=False)
-        if "Timeout" in causes:
-            return ModelUnavailable(f"{self._host} sent nothing in time")
-        if isinstance(error, (TypeError, ValueError)) or re.search(r"InvalidURL|UnsupportedProtocol", causes):
-            return self._final(f"the request to {self._host} could not be made: {short}")
-        return ModelUnavailable(f"the connection to {self._host} broke: {short}")
-
-    def _final(self, words: str) -> ModelUnavailable:
-        return ModelUnavailable(words, retryable=False, may_be_billed=False)
-
-    @property
-    def _host(self) -> str:
-        return urlsplit(self.base_url).netloc.rpartition("@")[2] or self.base_url
-
-    def _masked(self, text: str) -> str:
-        """Without the key, also where a server echoes it or a part of it."""
-        if key := self.api_key.strip():
-            text = text.replace(key, "***")
-        return re.sub(r"\bsk-[\w*.-]{4,}", "***", text)
-
-
-def _content(message: dict[str, Any]) -> str:
-    """The text of a message; a tool call, which we did not ask for, as the JSON of one; a refusal as it is."""
-    content: Any = message.get("content")
-    if isinstance(content, list):
-        parts = [cast(dict[str, Any], part) for part in cast(list[Any], content) if isinstance(part, dict)]
-        content = "".join(str(part.get("text") or "") for part in parts)
-    if message.get("tool_calls") and not content:
-        return json.dumps({"tool_calls": message["tool_calls"]}, ensure_ascii=False)
-    return str(content or message.get("refusal") or "")
-
-
-def _usage(reported: Any) -> Usage | None:
-    """Token counts as reported; None where they are missing or make no sense."""
-    if not isinstance(reported, dict):
-        return None
-    reported = cast(dict[str, Any], reported)
-    asked, said = reported.get("prompt_tokens"), reported.get("completion_tokens")
-    if not isinstance(asked, int) or not isinstance(said, int) or not 0 < asked < _ABSURD or not 0 <= said < _ABSURD:
-        return None
-    return Usage(
-        input_tokens=asked,
-        output_tokens=said,
-        cached_tokens=min(asked, _part(reported.get("prompt_tokens_details"), "cached_tokens")),
-        reasoning_tokens=_part(reported.get("completion_tokens_details"), "reasoning_tokens"),
-    )
-
-
-def _part(details: Any, name: str) -> int:
-    value = cast(dict[str, Any], details).get(name) if isinstance(details, dict) else 0
-    return value if isinstance(value, int) and value > 0 else 0
-
-
-def _causes(error: BaseException | None) -> list[BaseException]:
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
-        error = error.__cause__ or error.__context__
-    return found
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait; RFC 9110 allows a number or a date."""
-    value = headers.get("retry-after")
-    if not value:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError):
-        return None
-
-
-class _Refused(Exception):
-    """An answer with another status than 200: what the server says is wrong."""
-
-    def __init__(self, response: "httpx2.Response", content: bytes):
-        self.status, self.headers = response.status_code, response.headers
-        text = content.decode("utf-8", "replace")
-        try:
-            body: Any = json.loads(text)
+            data: Any = json.loads(text.removeprefix("\ufeff"))
         except (ValueError, RecursionError):
-            body = {}
-        error: Any = cast(dict[str, Any], body).get("error") if isinstance(body, dict) else None
-        told = cast(dict[str, Any], error) if isinstance(error, dict) else {}
-        self.code, self.param = str(told.get("code") or ""), str(told.get("param") or "")
-        self.detail = str(told.get("message") or (error if isinstance(error, str) else "") or text)
-        self.detail = self.detail.encode("utf-8", "replace").decode()
-        super().__init__(self.detail)
+            raise self._no_completion(text) from None
+        if refusal := refusal_within(data, head.headers):
+            return refusal
+        completion = read_completion(data)
+        if completion is None:
+            raise self._no_completion(text)
+        hear(Heard(text=sound(completion.text)))
+        return completion
+
+    def _read_stream(self, parts: Iterable[bytes], head: Head, hear: Hear) -> Completion | Refusal:
+        """Whole only with its proper end: a reason why the reply ended, then [DONE]."""
+        events, assembly = EventStream(), Assembly()
+        for data in chain(chain.from_iterable(map(events.feed, parts)), _late(events)):
+            if data.strip() == "[DONE]":
+                if not assembly.chosen:
+                    raise self._no_completion(data)
+                if not assembly.finish_reason:
+                    self._unended += 1
+                    raise ModelUnavailable(f"the stream of {self._endpoint.host} ended without a reason")
+                self._unended = 0
+                return assembly.completion()
+            try:
+                chunk: Any = json.loads(data)
+                refusal = refusal_within(chunk, head.headers, status=500)
+                text = "" if refusal else assembly.add(chunk)
+            except (ValueError, RecursionError) as error:
+                shown = self._endpoint.masked(data)[:80]
+                raise ModelUnavailable(f"{self._endpoint.host} streams what can't be read: {shown!r}") from error
+            if refusal and not assembly.heard:
+                return refusal
+            if refusal:
+                raise _billed(explain_refusal(refusal, self._endpoint))
+            if text:
+                hear(Heard(text=text))
+        if assembly.finish_reason:
+            self._unended += 1
+        raise ModelUnavailable(f"the stream of {self._endpoint.host} ended early")
+
+    def _no_completion(self, text: str) -> ModelUnavailable:
+        shown = WEB_PAGE if is_markup(text) else repr(" ".join(self._endpoint.masked(text)[:80].split()))
+        return ModelUnavailable(f"{self._endpoint.host} answered, but with no chat completion: {shown}")
+
+    def _reply(self, completion: Completion, messages: Sequence[Message]) -> Reply:
+        host = self._endpoint.host
+        if completion.finish_reason == "content_filter":
+            raise ModelUnavailable(f"the content filter of {host} stopped the reply", retryable=False)
+        if completion.finish_reason == "error":
+            raise ModelUnavailable(f"{host} broke off the reply with an error")
+        said, usage = sound(completion.text), completion.usage
+        if usage is None:
+            prompt = sum(self.count(message["content"]) + 4 for message in messages)
+            thought = self.count(completion.reasoning)
+            answered = max(1, self.count(said) + thought)
+            usage = Usage(input_tokens=prompt, output_tokens=answered, reasoning_tokens=thought)
+        return Reply(said, usage, completion.finish_reason, usage_estimated=completion.usage is None)
+
+    # What it was found to take
+
+    def _known(self) -> Taken:
+        if self._taken is None:
+            self._taken = self._remembered = self.learned.recall(self.base_url, self.name)
+        if self._unended >= ENOUGH_UNENDED:
+            self._taken = self._taken.without("stream")
+        return self._taken
+
+    def _keep(self, taken: Taken) -> None:
+        """An answer came: what was left out for it was the right thing. Each is said once."""
+        if taken == self._remembered:
+            return
+        for name in sorted(taken.refused - self._remembered.refused - {*_SILENTLY}):
+            if name == "stream":
+                self.notify(f"{self.name} can't be streamed; asked for whole replies from now on")
+            else:
+                self.notify(f'{self.name} refuses "{name}"; left out from now on')
+        for schema, found in taken.formats.items():
+            if found != self._remembered.formats.get(schema):
+                self.notify(f"{self.name} takes no reply schema; asked {_ASKED[found]} from now on")
+        self.learned.remember(self.base_url, self.name, taken)
+        self._remembered = taken
 
 
-def _read(response: "httpx2.Response") -> bytes:
-    """The body, as far as an answer can be of use."""
-    parts, size = list[bytes](), 0
-    for part in response.iter_bytes():
-        size += len(part)
-        if size > LONGEST_ANSWER:
-            raise ValueError(f"an answer of more than {LONGEST_ANSWER >> 20} MiB")
-        parts.append(part)
-    return b"".join(parts)
+def _begins_a_stream(byte: bytes, content_type: str) -> bool:
+    """The first byte of what came decides, whatever it is called: no JSON and no page begins as a field of an event."""
+    return byte in (b"d", b"e", b"i", b"r", b":") or ("event-stream" in content_type and byte not in (b"{", b"[", b"<"))
+
+
+def _late(events: EventStream) -> Iterator[str]:
+    """The end of a stream whose last blank line is missing: only its [DONE] counts."""
+    for data in events.end():
+        if data.strip() == "[DONE]":
+            yield data
+
+
+def _billed(error: ModelUnavailable | ContextTooLong) -> ModelUnavailable | ContextTooLong:
+    if isinstance(error, ModelUnavailable):
+        error.may_be_billed = True  # a part of the reply was made already
+    return error
+
+
+_ASKED: dict[Format, str] = {
+    "json_schema": "by its schema",
+    "tools": "by a tool call",
+    "json_object": "for a JSON object",
+    "text": "in plain text",
+}
+
+
+def _asking_for(schema: dict[str, Any], wanted: Format) -> dict[str, Any]:
+    """The part of a request that asks for a reply of this schema."""
+    match wanted:
+        case "json_schema":
+            thought = {"name": "thought", "strict": True, "schema": schema}
+            return {"response_format": {"type": "json_schema", "json_schema": thought}}
+        case "tools":
+            about = "Say what you think and which commands run next. Call it once in every reply."
+            function = {"name": FUNCTION, "description": about, "parameters": schema}
+            return {
+                "tools": [{"type": "function", "function": function}],
+                "tool_choice": {"type": "function", "function": {"name": FUNCTION}},
+            }
+        case "json_object":
+            return {"response_format": {"type": "json_object"}}
+        case "text":
+            return {}
+
+
+def _without_what_is_refused(taken: Taken, refusal: Refusal, body: Mapping[str, Any], schema: str) -> Taken | None:
+    """What to ask for instead; None where the refusal is about something else, or there is nothing left."""
+    if name := refused_parameter(refusal, body):
+        return taken.without(name)
+    wanted = taken.format_for(schema)
+    if not schema or not refuses_format(refusal, wanted, body["model"]):
+        return None
+    return taken.with_format(schema, FORMATS[FORMATS.index(wanted) + 1])

@@ -67,5 +67,9 @@ def no_model(look: Look, why: str) -> None:
         "and stops when that is not enough."
     )
     warn_line(look, f"{why}. {short if look.narrow else long}")
+    if look.narrow:
+        look.write(line("export OPENAI_API_KEY=…  or  --base-url URL", first=4), line("autoagent doctor", first=4))
+        return
     hint_line(look, "a hosted model", "export OPENAI_API_KEY=…")
     hint_line(look, "a local model", "autoagent run --base-url http://localhost:11434/v1 -m NAME")
+    hint_line(look, "check the setup", "autoagent doctor")

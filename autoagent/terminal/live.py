@@ -4,31 +4,87 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
-from autoagent.terminal.layout import line
+from autoagent.models import Heard
+from autoagent.terminal.arriving import Arriving
+from autoagent.terminal.echo import Echo
+from autoagent.terminal.layout import cells, line
 from autoagent.terminal.look import Look
-from autoagent.terminal.words import duration, joined
+from autoagent.terminal.words import duration, joined, thousands
 
 TICK_S = 0.25
 WORTH_A_LINE_S = 30.0  # without a live line
+SILENCE_S = 45.0  # without a byte of a reply: worth a warning
+_BESIDE = 5  # cells of the line that its words don't have: gutter, spinner, a blank, the last column
+_WORTH_READING = 10  # cells; a shorter end of a reply is not shown
 
 
 @dataclass(frozen=True)
 class Doing:
-    """What goes on: "thinking", since when, and more words for wide and for narrow terminals."""
+    """What goes on: "thinking", since when, and more words for wide and for narrow terminals.
+
+    `reply` says what is heard meanwhile: the JSON of a thought, prose, or nothing.
+    """
 
     what: str
     wide: tuple[str, ...] = ()
     narrow: tuple[str, ...] = ()
     of_s: float | None = None  # how long it lasts, where that is known
     why: str = ""
+    reply: Literal["", "thought", "prose"] = ""
     since: float = field(default_factory=time.monotonic)
 
     def words(self, *, narrow: bool) -> str:
+        return joined(self.begin(), *(self.narrow if narrow else self.wide))
+
+    def begin(self) -> str:
         lasted = time.monotonic() - self.since
         of = f" of {self.of_s:.0f} s" if self.of_s is not None else ""
         took = f"{lasted:.0f}{of}" if of else duration(lasted) if lasted >= 60 else f"{lasted:.0f} s"
-        return joined(f"{self.what} {took}{self.why}", *(self.narrow if narrow else self.wide))
+        return f"{self.what} {took}{self.why}"
+
+
+class Listening:
+    """What was heard of one reply, from whichever thread."""
+
+    def __init__(self, kind: Literal["", "thought", "prose"] = ""):
+        self._lock = threading.Lock()
+        self._awaited = bool(kind)
+        self._reply = Arriving(prose=kind == "prose")
+        self._silent_since: float | None = None
+        self._patience_s = 0.0
+
+    def hear(self, heard: Heard) -> None:
+        if not self._awaited:
+            return
+        with self._lock:
+            self._reply.add(heard.text)
+            self._silent_since = time.monotonic() - heard.silent_s if heard.silent_s else None
+            self._patience_s = heard.patience_s
+
+    def words(self, now: Doing, columns: int, *, narrow: bool) -> str:
+        """The line of a reply under way: seconds, about how many tokens, and the newest words."""
+        with self._lock:
+            tokens = self._reply.tokens
+            if not tokens:
+                return now.words(narrow=narrow)
+            out = f"~{thousands(tokens)} out" if narrow else f"~{thousands(tokens)} tokens out"
+            begun = joined(now.begin(), out, *(now.narrow if narrow else ()))
+            room = columns - _BESIDE - cells(f"{begun} · ")
+            newest = self._reply.tail(room) if room >= _WORTH_READING else ""
+        return joined(begun, newest) if newest or narrow else joined(begun, *now.wide)
+
+    def silence(self, *, narrow: bool) -> str:
+        """The warning where nothing has come for long; else ""."""
+        with self._lock:
+            since, patience_s = self._silent_since, self._patience_s
+        silent_s = time.monotonic() - since if since is not None else 0.0
+        if silent_s < SILENCE_S:
+            return ""
+        if narrow:
+            return f"! nothing for {silent_s:.0f} s · gives up at {patience_s:.0f} s"
+        return f"! nothing received for {silent_s:.0f} s · gives up at {patience_s:.0f} s, then tries again"
 
 
 class LiveLine:
@@ -37,18 +93,28 @@ class LiveLine:
     def __init__(self, look: Look, stop_reason: Callable[[], str]):
         self.look, self.stop_reason = look, stop_reason
         self.now: Doing | None = None
-        self._said = self._pausing = False
+        self._said = self._said_silence = self._pausing = False
+        self._listening = Listening()
+        self._echo = Echo(look)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def show(self, now: Doing | None) -> None:
         with self._lock:
-            self.now, self._said = now, False
+            self.now, self._said, self._said_silence = now, False, False
+            self._listening = Listening(now.reply if now else "")
             if now is None:
                 self.look.live("")
-        if now and self._thread is None:
+        if now is None:
+            return self._echo.on()
+        self._echo.off()
+        if self._thread is None:
             self._thread = threading.Thread(target=self._tick, name="live line", daemon=True)
             self._thread.start()
+
+    def hear(self, heard: Heard) -> None:
+        """From another thread, as often as it likes: nothing is drawn here."""
+        self._listening.hear(heard)
 
     def _tick(self) -> None:
         tick = 0
@@ -60,15 +126,26 @@ class LiveLine:
             time.sleep(TICK_S)
 
     def _draw(self, now: Doing, tick: int) -> None:
-        words = now.words(narrow=self.look.narrow)
         if self.stop_reason():
             lasted = duration(time.monotonic() - now.since)
             words = f"Pausing after this command ({lasted}) … Ctrl-C again stops it now."
+            silence = ""
+        else:
+            words = self._listening.words(now, self.look.columns, narrow=self.look.narrow)
+            silence = self._listening.silence(narrow=self.look.narrow)
         if self.look.rich:
-            self.look.live(f"  {self.look.spinner(tick)} {words}")
-        elif self.stop_reason() and not self._pausing:
-            self._pausing = True
-            self.look.write(line(words, first=2))
+            self.look.live(f"  {silence or f'{self.look.spinner(tick)} {words}'}")
+        else:
+            self._say_once(now, words, silence)
+
+    def _say_once(self, now: Doing, words: str, silence: str) -> None:
+        if self.stop_reason():
+            if not self._pausing:
+                self._pausing = True
+                self.look.write(line(words, first=2))
+        elif silence and not self._said_silence:
+            self._said = self._said_silence = True
+            self.look.write(line(silence, first=2))
         elif time.monotonic() - now.since >= WORTH_A_LINE_S and not self._said:
             self._said = True
-            self.look.write(line(words, first=2))
+            self.look.write(line(now.words(narrow=self.look.narrow), first=2))

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TextIO
 
 from autoagent.terminal.layout import Line, Piece, Style, cut, rows
@@ -32,10 +32,12 @@ class Look:
     """The one place that writes to the person's terminal; whatever passes it is inert.
 
     `rich` allows colour and a last line that is replaced in place. A terminal that is gone does not end the run.
+    `mask` takes known secrets out, before a line is wrapped or cut.
     """
 
     def __init__(self, stream: TextIO, *, rich: bool, encoding: str = "utf-8"):
         self.stream, self.rich, self.encoding = stream, rich, encoding
+        self.mask: Callable[[str], str] = str
         self._lock = threading.RLock()
         self._live = ""
 
@@ -63,7 +65,7 @@ class Look:
         if not self.rich or not (text or self._live):
             return
         with self._lock:
-            text = cut(self._encodable(text), self.columns - 1)
+            text = cut(self._encodable(self.mask(text)), self.columns - 1)
             self._put(f"\r{self._styled(Piece(text, 'dim'))}\x1b[K")
             self._live = text
 
@@ -77,12 +79,13 @@ class Look:
 
     def prompt(self, text: str) -> None:
         """Our own words, without a newline, before a plain line is read."""
-        self._put(text)
+        self._put(self.mask(text))
 
     def _spelled(self, of: Line) -> Line:
-        if self.encoding == "utf-8":
+        if self.encoding == "utf-8" and self.mask is str:
             return of
-        return Line(tuple(Piece(self._encodable(text), style) for text, style in of.pieces), of.first, of.rest)
+        pieces = tuple(Piece(self._encodable(self.mask(text)), style) for text, style in of.pieces)
+        return Line(pieces, of.first, of.rest)
 
     def _encodable(self, text: str) -> str:
         if self.encoding == "utf-8":

@@ -31,7 +31,7 @@ class TerminalPeople(Unattended):
         *,
         environ: Mapping[str, str] = os.environ,
     ):
-        super().__init__(folder, signals)
+        super().__init__(folder, signals, screen.hear)
         self.screen, self.look, self.keyboard, self.environ = screen, screen.look, keyboard, environ
 
     def wait(self, state: State) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from autoagent.budget import Limits
 from autoagent.events import (
     ApprovalAsked,
     ApprovalGiven,
@@ -20,6 +21,7 @@ from autoagent.events import (
     RunResumed,
     RunStarted,
 )
+from autoagent.models import Heard
 from autoagent.policy import rule_words
 from autoagent.state import State
 from autoagent.terminal import steps
@@ -67,6 +69,11 @@ class Screen:
             self._live.show(now)
         self._after_thought = isinstance(event, ModelReplied)
 
+    def hear(self, heard: Heard) -> None:
+        """The reply as it arrives, on the live line."""
+        if not self.quiet:
+            self._live.hear(heard)
+
     def idle(self) -> None:
         """Take the live line away: someone else writes now, or the run is over."""
         self._live.show(None)
@@ -74,7 +81,7 @@ class Screen:
     def working(self, what: str) -> None:
         """A live line for work that has no events, until `idle`."""
         if not self.quiet:
-            self._live.show(Doing(what, ("Ctrl-C stops it",)))
+            self._live.show(Doing(what, ("Ctrl-C stops it",), reply="thought"))
 
     def shown(self, call: CommandCall) -> None:
         """The call was drawn with its question and need not be drawn again when it runs."""
@@ -110,8 +117,9 @@ class Screen:
                 size, used = (state.setup.context_tokens if state.setup else 0), event.reserved.input_tokens
                 window = f"window {thousands(used)} of {thousands(size)}"
                 part = f"{100 * used // size} %" if size else ""
-                money = spent(state.usage, state.limits)
-                return Doing(_PURPOSES[event.purpose], (window, "Ctrl-C pauses"), (part, money))
+                money = spent(state.usage, Limits())  # its limit stands in the line above each step
+                reply = "thought" if event.purpose == "step" else "prose"
+                return Doing(_PURPOSES[event.purpose], (window, "Ctrl-C pauses"), (part, money), reply=reply)
             case ModelFailed(wait_s=float() as wait_s):
                 why = f": {steps.failure_words(event, state)}"
                 return Doing("waiting", ("costs nothing",), (), of_s=wait_s, why=why)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from .script import Action, Cut, Drip, Hang, Reply
+from .script import Action, Cut, Drip, Hang, Raw, Reply, Stall
 from .wire import Response
 
 
@@ -55,6 +55,10 @@ async def deliver(
         case Hang():
             await reader.read()  # returns when the client leaves
             return False
+        case Stall():
+            writer.write(response.head + response.body[: min(action.after_bytes, len(response.body) - 1)])
+            await reader.read()
+            return False
         case Cut():
             writer.write(response.head + response.body[: min(action.after_bytes, len(response.body) - 1)])
             if action.reset:
@@ -62,11 +66,10 @@ async def deliver(
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, on_for_0_s)
             return False
         case Drip():
-            writer.write(response.head)
-            for start in range(0, len(response.body), action.chunk):
-                await asyncio.sleep(action.every_s)
-                writer.write(response.body[start : start + action.chunk])
-                await writer.drain()
+            await _drip(response, writer, action.every_s, action.chunk)
+            return True
+        case Raw() if action.every_s:
+            await _drip(response, writer, action.every_s, 1)
             return True
         case Reply():
             await asyncio.sleep(action.delay_s)
@@ -74,6 +77,14 @@ async def deliver(
             pass
     await send(response, writer)
     return True
+
+
+async def _drip(response: Response, writer: asyncio.StreamWriter, every_s: float, chunk: int) -> None:
+    writer.write(response.head)
+    for start in range(0, len(response.body), chunk):
+        await asyncio.sleep(every_s)
+        writer.write(response.body[start : start + chunk])
+        await writer.drain()
 
 
 async def send(response: Response, writer: asyncio.StreamWriter) -> None:

@@ -76,6 +76,14 @@ class Cut:
 
 
 @dataclass(frozen=True)
+class Stall:
+    """A reply that stops coming after `after_bytes` bytes of the body as sent, while the connection stays open."""
+
+    content: Content
+    after_bytes: int
+
+
+@dataclass(frozen=True)
 class Drip:
     """A reply sent `chunk` bytes of the body at a time, with a pause before each."""
 
@@ -103,6 +111,8 @@ class Raw:
     content_type: str = "application/json"
     status: int = 200
     times: int = 1
+    every_s: float = 0
+    """A pause before each byte of it, where it is not 0."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +137,18 @@ class Repeat:
 
 Completion: TypeAlias = Reply | NoDone | EmptyChoices
 Action: TypeAlias = (
-    str | Mapping[str, Any] | Completion | Failure | ContextOverflow | Hang | Cut | Drip | Html | Raw | RefusesParameter
+    str
+    | Mapping[str, Any]
+    | Completion
+    | Failure
+    | ContextOverflow
+    | Hang
+    | Cut
+    | Stall
+    | Drip
+    | Html
+    | Raw
+    | RefusesParameter
 )
 Item: TypeAlias = "Action | Repeat | Callable[[dict[str, Any]], Item]"
 """A string or mapping is the content of a plain Reply; a callable makes an item from the request's body."""
@@ -171,6 +192,7 @@ _KINDS: dict[str, Callable[..., Item]] = {
     "context_overflow": ContextOverflow,
     "hang": Hang,
     "cut": Cut,
+    "stall": Stall,
     "drip": Drip,
     "html": Html,
     "raw": Raw,

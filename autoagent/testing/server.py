@@ -26,6 +26,7 @@ from .script import (
     RefusesParameter,
     Repeat,
     Reply,
+    Stall,
     unwrap,
 )
 
@@ -59,6 +60,9 @@ class ModelServer:
         self._allow_overrun = allow_overrun
         self._script = list(script)
         self._requests: list[Request] = []
+        self._probes: list[Request] = []
+        self._left = 0
+        self.connections = 0  # that were accepted so far
         self._raised: Exception | None = None
         self._changed = threading.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -93,9 +97,15 @@ class ModelServer:
 
     @property
     def requests(self) -> list[Request]:
-        """Every request so far, /models and refused ones included."""
+        """Every request to do something so far, refused ones included."""
         with self._changed:
             return [*self._requests]
+
+    @property
+    def probes(self) -> list[Request]:
+        """Every GET so far: somebody asks what the server has."""
+        with self._changed:
+            return [*self._probes]
 
     @property
     def remaining(self) -> list[Item]:
@@ -109,6 +119,12 @@ class ModelServer:
             if not self._changed.wait_for(lambda: len(self._requests) >= n, timeout_s):
                 raise TimeoutError(f"{len(self._requests)} of {n} requests came within {timeout_s} s")
             return [*self._requests]
+
+    def wait_for_leaving(self, n: int = 1, timeout_s: float = 10) -> None:
+        """Until `n` clients have left a Hang or a Stall. Raises TimeoutError."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._left >= n, timeout_s):
+                raise TimeoutError(f"{self._left} of {n} clients left within {timeout_s} s")
 
     def check(self) -> None:
         """Raise AssertionError where the script was not enough or a callable in it raised."""
@@ -135,6 +151,7 @@ class ModelServer:
         with suppress(OSError):
             connection, _ = self._listener.accept()
             connection.setblocking(False)
+            self.connections += 1
             task = self._loop.create_task(self._serve(connection))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -159,7 +176,7 @@ class ModelServer:
             await send(wire.failure(Failure(400, "This is not an HTTP/1.1 request with a Content-Length.")), writer)
             return False
         with self._changed:
-            self._requests.append(request)
+            (self._probes if request.method == "GET" else self._requests).append(request)
             number = len(self._requests)
             self._changed.notify_all()
         action: Action | None = self._refuse(request)
@@ -173,12 +190,16 @@ class ModelServer:
             self._raised, action = error, None
             response = wire.failure(Failure(500, f"the script raised {error!r}"))
         open_still = await deliver(action, response, reader, writer)
+        if isinstance(action, Hang | Stall):
+            with self._changed:
+                self._left += 1
+                self._changed.notify_all()
         return open_still and request.headers.get("connection", "").lower() != "close"
 
     def _refuse(self, request: Request) -> Failure | None:
         """What is wrong with the request itself, whatever the script says."""
         path = request.path.partition("?")[0]
-        given = request.headers.get("authorization", "")
+        given = request.headers.get("authorization") or f"Bearer {request.headers.get('api-key', '')}"
         if self._api_key is not None and given != f"Bearer {self._api_key}":
             advice = "You can find your API key at https://platform.openai.com/account/api-keys."
             message = f"Incorrect API key provided: {given.removeprefix('Bearer ')}. {advice}"
@@ -231,7 +252,7 @@ class ModelServer:
                 return wire.respond(action.status, action.content, {"Content-Type": action.content_type}, action.times)
             case Hang():
                 return wire.Response(b"", b"")
-            case Cut() | Drip():
+            case Cut() | Stall() | Drip():
                 played = Reply(action.content)
             case Reply() | NoDone() | EmptyChoices():
                 played = action

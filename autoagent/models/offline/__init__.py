@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoagent.budget import Usage
-from autoagent.models import Message, Reply
+from autoagent.models import Hear, Message, Reply, unheard
 from autoagent.models.offline.planning import next_thought
 
 NAME = "offline"
@@ -42,12 +42,22 @@ class OfflinePlanner:
         return len(text.encode("utf-8", "replace"))
 
     def complete(
-        self, messages: Sequence[Message], *, schema: dict[str, Any], reply_tokens: int, timeout_s: float | None
+        self,
+        messages: Sequence[Message],
+        *,
+        schema: dict[str, Any],
+        reply_tokens: int,
+        timeout_s: float | None,
+        hear: Hear = unheard,
     ) -> Reply:
         """The next thought. Asked for prose it says what it is, as a cut reply: the agent makes its digest then."""
         if not schema:
             return Reply(NO_PROSE, Usage(calls=1), finish_reason="length")
-        return Reply(next_thought(_goal(messages), messages).as_reply(), Usage(calls=1))
+        thought = next_thought(_goal(messages), messages, _commands(schema))
+        return Reply(thought.as_reply(), Usage(calls=1))
+
+    def close(self) -> None:
+        """There is nothing to give back."""
 
 
 def _goal(messages: Sequence[Message]) -> str:
@@ -55,3 +65,12 @@ def _goal(messages: Sequence[Message]) -> str:
     system = next((message["content"] for message in messages if message["role"] == "system"), "")
     goal = system.rpartition(_GOAL)[2].strip()
     return goal.encode("utf-8", "replace").decode()
+
+
+def _commands(schema: dict[str, Any]) -> frozenset[str] | None:
+    """The commands that a reply may name, by the schema it is asked for in; None where that says nothing of them."""
+    try:
+        calls: list[dict[str, Any]] = schema["properties"]["commands"]["items"]["anyOf"]
+        return frozenset(str(call["properties"]["name"]["const"]) for call in calls)
+    except (KeyError, TypeError):
+        return None

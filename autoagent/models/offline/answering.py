@@ -4,8 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoagent.models.offline.documents import Document, Passage, passages
+from autoagent.models.offline.documents import Document, Passage
 from autoagent.models.offline.figures import figure_asked
+from autoagent.models.offline.passages import passages
 from autoagent.models.offline.words import Bag, is_hangul, is_stop, question_terms, stem, tokens
 
 ENOUGH = 0.7  # of the weight of a question's words must be found; all of it where it has two words or fewer

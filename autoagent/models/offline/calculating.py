@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from autoagent.models.offline.columns import Calculate, Function, NoColumn, choose
-from autoagent.models.offline.documents import TABLE_SUFFIXES, Document
+from autoagent.models.offline.columns import Calculate, Columns, Function, NoColumn, choose
+from autoagent.models.offline.documents import Document, Passage
 from autoagent.models.offline.groups import Calculation, Group, calculate
 from autoagent.models.offline.numbers import written
 from autoagent.models.offline.outcome import Outcome
-from autoagent.models.offline.reports import table
+from autoagent.models.offline.reports import quote, table
 from autoagent.models.offline.say import count, pick
-from autoagent.models.offline.tables import Row, table_of
+from autoagent.models.offline.tables import Row, Table, tables_of
 from autoagent.models.offline.words import Language
 
 NAMED = 20  # rows that are named one by one
+QUOTED = 20  # rows of a ranking
+HIDDEN = "hidden in the file: sheet "  # as read_file notes it
 _KOREAN: dict[Function, str] = {
     "total": "합계",
     "average": "평균",
@@ -24,10 +26,11 @@ _KOREAN: dict[Function, str] = {
 
 
 def calculated(asked: Calculate, documents: Sequence[Document], part: Sequence[str], language: Language) -> Outcome:
-    """The calculation on every table that has the columns; the reason where none has."""
-    files = [document for document in documents if document.path.casefold().endswith(TABLE_SUFFIXES)]
+    """The calculation on every file that has the columns; the reason where none has."""
+    files = [document for document in documents if document.is_table]
     if not files:
-        return Outcome(False, pick(language, "There is no CSV file to calculate from.", "계산할 CSV 파일이 없습니다."))
+        return Outcome(False, pick(language, "There is no CSV file or workbook to calculate from.",
+                                   "계산할 CSV 파일이나 엑셀 파일이 없습니다."))  # fmt: skip
     problems: list[str] = []
     done: list[Calculation] = []
     for document in files:
@@ -35,33 +38,74 @@ def calculated(asked: Calculate, documents: Sequence[Document], part: Sequence[s
             problems.append(pick(language, f"{document.path}: could not be read whole, so no number is given.",
                                  f"{document.path}: 다 읽지 못해 수를 제시하지 않습니다."))  # fmt: skip
             continue
-        read = table_of(document)
-        if read is None:
-            problems.append(
-                pick(
-                    language,
-                    f"{document.path}: no table with a header.",
-                    f"{document.path}: 머리글이 있는 표가 아닙니다.",
-                )
-            )
-            continue
-        columns = choose(asked, read)
-        if isinstance(columns, NoColumn):
-            problems.append(_why(columns, language))
+        found = _of_document(asked, document, language)
+        if isinstance(found, Calculation):
+            done.append(found)
         else:
-            done.append(calculate(asked, read, columns))
+            problems += found
     if not done:
         return Outcome(False, " ".join(problems))
-    texts = [_told(one, language).rstrip() for one in done]
-    return Outcome(
-        True, "\n\n".join(texts), tuple(f"{text}\n" for text in texts), pick(language, "Calculation", "계산")
-    )
+    told = [_told(one, language).rstrip() for one in done]
+    quoted = [[quote(passage) for passage in _rows_meant(one)] for one in done]
+    sections = [f"{text}\n" + "".join(f"\n{row}" for row in rows) for text, rows in zip(told, quoted, strict=True)]
+    return Outcome(True, "\n\n".join(told), tuple(sections), pick(language, "Calculation", "계산"))
+
+
+def _of_document(asked: Calculate, document: Document, language: Language) -> Calculation | list[str]:
+    """On the one table that has the columns, else why there is none, or which ones have them."""
+    tables = tables_of(document)
+    if not tables:
+        return [pick(language, f"{document.path}: no table with a header.",
+                     f"{document.path}: 머리글이 있는 표가 아닙니다.")]  # fmt: skip
+    chosen = [(table, choose(asked, table)) for table in tables]
+    fitting = [(table, columns) for table, columns in chosen if isinstance(columns, Columns)]
+    shown = [(table, columns) for table, columns in fitting if table.sheet not in _hidden(document)]
+    match shown or fitting:
+        case [(table, columns)]:
+            return calculate(asked, table, columns)
+        case []:
+            return [_why(columns, language) for _, columns in chosen if isinstance(columns, NoColumn)]
+        case several:
+            names = ", ".join(table.title.rpartition("#")[2] for table, _ in several)
+            return [pick(language, f"{document.path}: several sheets have these columns: {names}. Name one.",
+                         f"{document.path}: 해당 열이 여러 시트에 있습니다: {names}. 하나를 고르세요.")]  # fmt: skip
+
+
+def _hidden(document: Document) -> set[str]:
+    return {note.removeprefix(HIDDEN) for note in document.notes if note.startswith(HIDDEN)}
+
+
+def _rows_meant(done: Calculation) -> list[Passage]:
+    """The rows of a sheet that a ranking chose, or that hold the smallest or largest number, as they stand."""
+    if not done.table.sheet or done.measure is None or done.label is not None:
+        return []
+    lines = [int(group.key) for group in done.groups[:QUOTED]] if done.ranked else _extremes(done)
+    rows = {row.line: row for row in done.table.rows}
+    document = done.table.document
+    return [
+        Passage(
+            document.path,
+            line,
+            "\t".join(rows[line].cells).strip(),
+            "row",
+            source=document.source(line, done.measure.index),
+        )
+        for line in lines
+    ]
+
+
+def _extremes(done: Calculation) -> list[int]:
+    assert done.measure is not None
+    wanted = [done.whole.value(function) for function in done.functions if function in ("minimum", "maximum")]
+    amounts = list(zip(done.table.rows, done.measure.amounts, strict=True))
+    found = [next((row.line for row, one in amounts if one and one.value == value), 0) for value in wanted]
+    return [line for line in dict.fromkeys(found) if line]
 
 
 def _why(problem: NoColumn, language: Language) -> str:
     names = ", ".join(problem.table.names)
     choices = ", ".join(problem.choices)
-    path = problem.table.path
+    path = problem.table.title
     match problem.reason:
         case "missing":
             told = pick(language, f"{path}: no column for “{problem.words}”. Its columns: {names}.",
@@ -99,8 +143,15 @@ def _told(done: Calculation, language: Language) -> str:
     if done.ranked and done.label is None:
         by_line = {str(row.line): row for row in done.table.rows}
         names = list(done.table.names)
-        line_word = pick(language, "line", "줄")
-        body = [[group.key, *(by_line[group.key].cell(at) for at in range(len(names)))] for group in done.groups]
+        line_word = pick(language, "cell", "셀") if done.table.sheet else pick(language, "line", "줄")
+        at_column = done.measure.index if done.measure else 0
+        body = [
+            [
+                done.table.place(by_line[group.key], at_column),
+                *(by_line[group.key].cell(at) for at in range(len(names))),
+            ]
+            for group in done.groups
+        ]
         shown = table([line_word, *names], body, right_from=len(names) + 1)
     else:
         key = [done.label.name] if done.label else []
@@ -119,7 +170,7 @@ def _told(done: Calculation, language: Language) -> str:
         if not key:
             body = [_row(done.whole, done, unit, [])]
         shown = table(header, body, right_from=len(key))
-    return "\n".join([f"## {done.table.path}: {title}\n", shown, *_notes(done, language)])
+    return "\n".join([f"## {done.table.title}: {title}\n", shown, *_notes(done, language)])
 
 
 def _row(group: Group, done: Calculation, unit: str, key: list[str]) -> list[str]:
@@ -137,20 +188,20 @@ def _notes(done: Calculation, language: Language) -> list[str]:
     name = measure.name if measure else ""
     notes: list[str] = []
     if done.empty:
-        notes.append(pick(language, f"Left out, {name} is empty: {_lines(done.empty, language)}.",
-                          f"제외, {name} 빈 칸: {_lines(done.empty, language)}."))  # fmt: skip
+        notes.append(pick(language, f"Left out, {name} is empty: {_lines(done, done.empty, language)}.",
+                          f"제외, {name} 빈 칸: {_lines(done, done.empty, language)}."))  # fmt: skip
     if done.no_number and measure:
-        named = _lines(done.no_number, language, measure.index)
+        named = _lines(done, done.no_number, language, measure.index)
         notes.append(
             pick(language, f"Left out, {name} is not a number: {named}.", f"제외, {name} 값이 수가 아님: {named}.")
         )
     if done.table.odd:
-        named = _lines(done.table.odd, language)
+        named = _lines(done, done.table.odd, language)
         notes.append(
             pick(language, f"Left out, more cells than columns: {named}.", f"제외, 열보다 칸이 많음: {named}.")
         )
     if done.table.totals:
-        named = _lines(done.table.totals, language)
+        named = _lines(done, done.table.totals, language)
         notes.append(pick(language, f"Left out, a row of totals: {named}.", f"제외, 합계 행: {named}."))
     if measure and measure.mark == ",":
         notes.append(
@@ -162,12 +213,24 @@ def _notes(done: Calculation, language: Language) -> list[str]:
         )
     if "average" in done.functions:
         notes.append(pick(language, "Averages are rounded half up.", "평균은 반올림했습니다."))
+    if done.table.sheet and measure:
+        notes.append(_range(done.table, measure.index, language))
     return [f"{note}\n" for note in notes]
 
 
-def _lines(rows: Sequence[Row], language: Language, column: int | None = None) -> str:
-    """2 rows (line 7: “n/a”, line 12: “–”)"""
-    word = pick(language, "line ", "줄 ")
-    named = [f"{word}{row.line}" + ("" if column is None else f": “{row.cell(column)[:40]}”") for row in rows[:NAMED]]
+def _range(table: Table, column: int, language: Language) -> str:
+    """Where the numbers stand: the rows left out are named beside it."""
+    first, last = table.place(table.rows[0], column), table.place(table.rows[-1], column)
+    source = f"{table.path}#{table.sheet}!{first}"
+    return pick(language, f"From the cells {source} to {last}.", f"셀 {source}부터 {last}까지.")
+
+
+def _lines(done: Calculation, rows: Sequence[Row], language: Language, column: int | None = None) -> str:
+    """2 rows (line 7: “n/a”, line 12: “–”), or the cells of a sheet: 1 row (C7: “n/a”)"""
+    word = "" if done.table.sheet else pick(language, "line ", "줄 ")
+    named = [
+        f"{word}{done.table.place(row, column or 0)}" + ("" if column is None else f": “{row.cell(column)[:40]}”")
+        for row in rows[:NAMED]
+    ]
     more = " …" if len(rows) > NAMED else ""
     return f"{pick(language, count(len(rows), 'row'), f'{len(rows):,}행')} ({', '.join(named)}{more})"

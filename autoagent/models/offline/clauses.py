@@ -56,7 +56,10 @@ def without_courtesy(text: str) -> str:
 
 
 def does_something_else(said: str, *, summarises: bool) -> bool:
-    """The clause asks for the web or for a deed that takes understanding or acts on the world."""
+    """The clause asks to search the web, or for a deed that takes understanding or acts on the world.
+
+    `said` holds no address any more: to read one that is named is no search.
+    """
     if _WEB.search(said) or (not summarises and re.match(rf"(?:{_OTHER})\b", said, re.I)):
         return True
     return bool(_OTHER_KO.search(_REPORTS_KO.sub("", said)))

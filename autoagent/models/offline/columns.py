@@ -65,7 +65,7 @@ _FILLER = vocabulary(
     "ranked sort sorted sum total average entry entries item items each grand overall please output together group",
     "grouped 컬럼 칼럼 열 값 값들 표 계산 구하 구해 구해줘 보여 보여줘 보여주세요 기준 순 순위 순서 개 행 건 데이터",
     "저장 저장해 보고서 정리 정리해 결과 계산해 계산해줘 계산하 내 각 합 합계 평균 항목 뽑아 뽑아줘 알려줘 부탁",
-    "부탁해 해주세요 매겨",
+    "부탁해 해주세요 매겨 excel xlsx workbook worksheet tab 엑셀 시트 워크시트 워크북 통합문서",
 )
 
 
@@ -121,7 +121,7 @@ def _best(words: Sequence[str], columns: Sequence[Column], table: Table) -> Colu
         names = _name_words(column.name)
         hits = sum(any(_same(word, name) for word in words) for name in names)
         exact = sum(any(stem(word) == name for word in words) for name in names)
-        if hits:
+        if hits and names:
             scored.append(((hits + exact) / len(names), hits, column))
     if not scored:
         return None
@@ -133,8 +133,8 @@ def _best(words: Sequence[str], columns: Sequence[Column], table: Table) -> Colu
 
 
 def _words(phrase: str, table: Table) -> list[str]:
-    """The words of a phrase that must name columns; the file's own name says nothing about one."""
-    file_words = {stem(word) for word in tokens(table.path)}
+    """The words of a phrase that must name columns; the names of the file and its sheet say nothing about one."""
+    file_words = {stem(word) for word in tokens(f"{table.path} {table.sheet}")}
     said = [base for word in tokens(phrase) if (base := without_ending(word))]
     found = [word for word in said if not is_stop(word) and not _is_filler(word)]
     names = [name for column in table.columns for name in _name_words(column.name)]

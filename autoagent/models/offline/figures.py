@@ -15,7 +15,8 @@ _COUNT = re.compile(
 )
 _ALIKE = ("개|곳|가지|군데|건", "명|분|사람|인")  # Korean counters that stand for one another
 _NUMBER = (
-    r"(?:\d[\d,.]*|\b(?:no|none|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand)\b"
+    r"(?:\d[\d,.]*|\b(?:no|none|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand"
+    r"|(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty)\b"
     r"|(?<![가-힣])(?:한|두|세|네|다섯|여섯|일곱|여덟|아홉|열|스무)(?=\s?[가-힣]))"
 )
 _FIGURE = re.compile(_NUMBER, re.I)

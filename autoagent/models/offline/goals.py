@@ -4,8 +4,10 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from autoagent.models.offline.addresses import MASK, without_addresses
 from autoagent.models.offline.clauses import MAX_GOAL_CHARS, clauses_of, does_something_else, without_courtesy
 from autoagent.models.offline.columns import Calculate
+from autoagent.models.offline.documents import TABLE_SUFFIXES
 from autoagent.models.offline.measures import calculate_in
 from autoagent.models.offline.mentions import with_paths_marked
 from autoagent.models.offline.needles import counts, needles_in
@@ -68,7 +70,13 @@ _SUMMARISES = re.compile(
     r"^(?:summari[sz]e|sum up|recap"
     r"|(?:(?:give|show|write|make|create|prepare|draft)(?: me| us)? )?(?:an? |the )?(?:short |brief |quick )?"
     r"(?:summary|summaries|overview|digest)(?=\s*$|[,.:]|\s+(?:of|for|from|in|into|on|to|with)\b))(?![\w-])"
+    r"|^what(?:['’]s| is) about\W*$"
     r"|요약(?:하|해|본|문|을|\s*부탁|\s*좀|\s*$|\.)|간추려|간추리",
+    re.I,
+)
+_READS = re.compile(  # "Read … and tell me", which every task on a page does
+    r"^\W*(?:please\s+)?(?:read|open|visit|fetch|browse|look at|go to|check)\s+(?:the\s+)?(?:page|article|site|document)?\s*"
+    r"(https?://\S+?),?\s+(?:and\s+then|and|then)\s+",
     re.I,
 )
 _LENGTH = re.compile(r"(\d{1,2})\s*(?:sentences|points|bullets|lines|quotes|문장|줄)", re.I)
@@ -110,7 +118,7 @@ def tasks_of(goal: str, files: Collection[str] = (), folders: Collection[str] = 
     `files` and `folders` are those known to be there: names that only they tell to be paths.
     """
     tasks: list[Task] = []
-    for clause in clauses_of(goal) if len(goal) <= MAX_GOAL_CHARS else ():
+    for clause in clauses_of(_READS.sub(r"\1 ", goal)) if len(goal) <= MAX_GOAL_CHARS else ():
         task = _task(clause, files, folders)
         if task is None:
             return Unplannable(clause)
@@ -119,29 +127,33 @@ def tasks_of(goal: str, files: Collection[str] = (), folders: Collection[str] = 
 
 
 def _task(clause: str, files: Collection[str], folders: Collection[str]) -> Task | None:
-    finds = bool(needles_in(without_courtesy(clause), has_path=False, not_a_needle=()))
-    asks = _asks(without_courtesy(clause))
-    text = with_paths_marked(clause, files, folders, finds=finds, asks=asks)
+    plain, addresses = without_addresses(clause)
+    plain = plain.strip()
+    finds = bool(needles_in(without_courtesy(plain), has_path=False, not_a_needle=()))
+    asks = _asks(mask_paths(without_courtesy(plain)))
+    text = with_paths_marked(plain, files, folders, finds=finds, asks=asks)
     said = without_courtesy(text)
-    bare = mask_paths(said)
+    bare = mask_paths(said).lstrip(" :,;-–—")
     output = output_in(text)
     summarises = _SUMMARISES.search(bare)
     if output is None or does_something_else(said, summarises=bool(summarises)):
         return None
-    scope = scope_in(text, output)
+    scope = scope_in(text, output, addresses)
     if summarises:
         limit = _LENGTH.search(bare)
         return Task(clause, bare, Summarise(int(limit[1]) if limit else None), scope, output)
-    if needles := needles_in(said, has_path=bool(scope.paths), not_a_needle=scope.paths):
+    if needles := needles_in(
+        said.replace(MASK, " "), has_path=bool(scope.paths or addresses), not_a_needle=scope.paths
+    ):
         return Task(clause, bare, Find(needles, counts(bare)), scope, output)
-    if _COUNTS_FILES.search(bare):
+    if _COUNTS_FILES.search(bare) and not addresses:
         kinds = [ends for word, ends in _KINDS.items() if word in bare.casefold()]
         return Task(clause, bare, CountFiles(kinds[0] if kinds else scope.suffixes), scope, output)
     ask = Ask(clause, bare) if _asks(bare) else None
-    has_table = any(path.casefold().endswith((".csv", ".tsv")) for path in scope.paths)
+    has_table = any(path.casefold().endswith(TABLE_SUFFIXES) for path in (*scope.paths, *addresses))
     if calculate := calculate_in(bare, has_table=has_table):
         return Task(clause, bare, calculate, scope, output, otherwise=ask)
-    return Task(clause, bare, ask, scope_in(text, output, question=True), output) if ask else None
+    return Task(clause, bare, ask, scope_in(text, output, addresses, question=True), output) if ask else None
 
 
 def _asks(bare: str) -> bool:

@@ -43,7 +43,8 @@ _GROUP = re.compile(
 )
 _GROUP_KO = re.compile(r"(\S+?)\s?별(?:로|의)?(?=\s|$)")
 _TABLE_WORD = re.compile(
-    r"\b(?:csv|tsv|columns?|spreadsheet)\b|컬럼|칼럼|(?:^|\s)열(?:의|을|에서)?\s|스프레드시트", re.I
+    r"\b(?:csv|tsv|columns?|spreadsheet|(?:work)?sheet|workbook|excel)\b|엑셀|시트|컬럼|칼럼|(?:^|\s)열(?:의|을|에서)?\s|스프레드시트",
+    re.I,
 )
 
 

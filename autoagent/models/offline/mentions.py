@@ -16,6 +16,8 @@ _AFTER_PLACE = re.compile(
     r"\s*(?:folder|directory)\b|\s*(?:폴더|파일|디렉터리)|(?:을|를)?\s*(?:요약|간추)|\s*(?:에서|에\s+(?:따르면|있는)|안의|안에)",
     re.I,
 )
+_BEFORE_SHEET = re.compile(r"\b(?:work)?sheets?\s+(?:named\s+|called\s+)?$|(?:시트|탭)\s*$", re.I)
+_AFTER_SHEET = re.compile(r"\s*(?:(?:work)?sheet\b|시트|탭)", re.I)
 _SPEAKS = re.compile(r"\s+(?:say|state|mention|contain|tell)s?\b", re.I)
 _ENDS_NAME = rf"(?:/{ENDS_FOLDER}|(?![A-Za-z0-9_/-])(?!\.\w))"
 
@@ -34,6 +36,8 @@ def with_paths_marked(text: str, files: Collection[str], folders: Collection[str
         name = next(filter(None, found.groups()))
         there = known.get(name.strip("/").removeprefix("./").casefold())
         speaks = bool(_SPEAKS.match(text, found.end()))
+        if _is_sheet(found):
+            return found[0]
         is_path = _says_where(found) or (not finds and (there is not None or speaks))
         return marked(there or name) if is_path else found[0]
 
@@ -49,6 +53,12 @@ def with_paths_marked(text: str, files: Collection[str], folders: Collection[str
         pattern = re.compile(rf"(?<![\w/'\"`“‘「])({names}){_ENDS_NAME}", re.I)
         text = pattern.sub(unquoted, text)
     return QUOTED.sub(quoted, text)
+
+
+def _is_sheet(found: re.Match[str]) -> bool:
+    """The name is that of a sheet in a workbook."""
+    before, after = found.string[: found.start()], found.string[found.end() :]
+    return bool(_BEFORE_SHEET.search(before) or _AFTER_SHEET.match(after))
 
 
 def _says_where(found: re.Match[str]) -> bool:

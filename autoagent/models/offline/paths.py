@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from autoagent.models.offline.addresses import MASK
 from autoagent.models.offline.words import SAID_OF_A_REPORT, is_stop, language_of, tokens, vocabulary
 
 REPORT = "report.md"
@@ -12,7 +13,7 @@ _SUFFIX = (
     "|rtf|odt|tex|py|js|ts|java|cpp|c|h|go|rs|rb|sh|toml|ini|cfg|conf|sql|eml|srt|vtt"
 )
 _NOT_AFTER = r"(?![A-Za-z0-9_-])(?!\.\w)"
-NAME = r"[^\s'\"`“”‘’「」,;:()<>|?*]"
+NAME = rf"[^\s'\"`“”‘’「」,;:()<>|?*{MASK}]"
 _MARK, _MARK_END = "\ue000", "\ue001"  # around a path that no pattern would tell
 _QUOTABLE = rf"(?:\.(?:{_SUFFIX})|/)"
 ENDS_FOLDER = r"(?=$|[\s?!.,;:)'\"]|에|의|를|을|로|안|내|폴더)"
@@ -36,6 +37,7 @@ _INTO_KO = re.compile(
     r"^['\"`”’]?\s*(?:파일|폴더)?\s*(?:에다가|에다|에|으로|로|을|를|이라는|라는)?\s*(?:파일|이름)?\s*(?:에|로|으로)?\s*"
     r"(?:저장|써|쓰|작성|기록|남겨|남기|만들|정리|출력|넣)"
 )
+_INTO_ADDRESS = re.compile(rf"(?<!according )(?<!related )(?<!go )(?<!answer )\b(?:in)?to\s+{MASK}", re.I)
 _OTHER_FILE_TYPE = re.compile(
     r"\b(?:as|into|to) (?:an? )?(?:pdf|word|docx|html|excel|powerpoint|slides?|json)\b(?! (?:file )?in)", re.I
 )
@@ -58,18 +60,24 @@ _EVERYTHING = re.compile(
 
 @dataclass(frozen=True)
 class Scope:
-    """`paths` are written as such; `words` may name files or folders; `everything`: all documents were meant."""
+    """`paths` are written as such; `words` may name files or folders; `everything`: all documents were meant.
+
+    `addresses` are pages of the web.
+    """
 
     paths: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     everything: bool = False
     suffixes: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
 
 
 def output_in(text: str) -> str | None:
     """The report's path, "" where none is named, None where it is to be of a kind that no rule can write."""
     if _OTHER_FILE_TYPE.search(_PATH.sub("", text)):
         return None
+    if _INTO_ADDRESS.search(text):
+        return None  # nothing can be written there
     for found in _PATH.finditer(text):
         if not _INTO.search(text[: found.start()]) and not _INTO_KO.match(text[found.end() :]):
             continue
@@ -80,7 +88,7 @@ def output_in(text: str) -> str | None:
     return ""
 
 
-def scope_in(text: str, output: str, *, question: bool = False) -> Scope:
+def scope_in(text: str, output: str, addresses: tuple[str, ...] = (), *, question: bool = False) -> Scope:
     """The files and folders that a goal names; in a question only what stands after "in" and the like is a place."""
     paths = [_clean(found) for found in _PATH.finditer(text)]
     suffixes = re.findall(rf"(?<!\S)\*?(\.(?:{_SUFFIX}))(?![\w])", text, re.I)
@@ -92,7 +100,7 @@ def scope_in(text: str, output: str, *, question: bool = False) -> Scope:
     phrases = [*whole, *(_PLACE_OF_ANSWER if question else _PLACE).findall(bare), *_PLACE_KO.findall(bare)]
     found = [word for phrase in phrases for word in tokens(phrase) if not SAID_OF_A_REPORT.match(word)]
     words = [word for word in found if not is_stop(word) or word.casefold() in _PLACE_NOUNS]
-    return Scope(tuple(named), tuple(dict.fromkeys(words)), bool(_EVERYTHING.search(bare)), tuple(suffixes))
+    return Scope(tuple(named), tuple(dict.fromkeys(words)), bool(_EVERYTHING.search(bare)), tuple(suffixes), addresses)
 
 
 def marked(path: str) -> str:
@@ -101,8 +109,8 @@ def marked(path: str) -> str:
 
 
 def mask_paths(text: str) -> str:
-    """The text without its paths."""
-    return " ".join(_PATH.sub(" ", text).split())
+    """The text without its paths and addresses."""
+    return " ".join(_PATH.sub(" ", text).replace(MASK, " ").split())
 
 
 def _clean(found: re.Match[str]) -> str:

@@ -1,34 +1,42 @@
 """The next step towards a goal: list, read, write the report, end. A function of the messages and nothing else."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from autoagent.models import Message
-from autoagent.models.offline.documents import Document
+from autoagent.models.offline.documents import TABLE_SUFFIXES, Document, kind_of
 from autoagent.models.offline.goals import Calculate, CountFiles, Task, Unplannable, tasks_of
 from autoagent.models.offline.outcome import Outcome
 from autoagent.models.offline.paths import REPORT
-from autoagent.models.offline.progress import Listing, Progress, progress_of
-from autoagent.models.offline.reports import is_own, not_read, report
+from autoagent.models.offline.progress import Listing, Progress, Reading, progress_of
+from autoagent.models.offline.reports import gaps, is_own, not_read, report
 from autoagent.models.offline.say import count, pick
-from autoagent.models.offline.sources import GLOBS, TABLES, Sources, sources_of, workspace
+from autoagent.models.offline.sources import GLOBS, Sources, sources_of, text_bytes, workspace
 from autoagent.models.offline.words import Language, language_of, particle_variants
 from autoagent.models.offline.work import Material, done
 from autoagent.thoughts import MAX_COMMANDS, CommandCall, Thought
 
 READ_LINES = 100_000
 _KOREAN_WHY = {"a link": "링크", "not text": "글이 아님", "not a document": "문서가 아님"}
+PAGED = 4  # long pages that are read on at once
+BROWSES, PAGES_ON = "browse", "read_observation"
 ROOM_BYTES = 1_500_000  # of one reply's observations: each gets an equal part of a quarter of the window
 
 
-def next_thought(goal: str, messages: Sequence[Message]) -> Thought:
-    """What to do now. A goal that the rules don't know ends here and now."""
+def next_thought(goal: str, messages: Sequence[Message], commands: Collection[str] | None = None) -> Thought:
+    """What to do now. A goal that the rules don't know ends here and now.
+
+    `commands` are those of the run, None where they are not known.
+    """
     language = language_of(goal)
     tasks = tasks_of(goal)
     if isinstance(tasks, Unplannable):
         return _cannot_plan(tasks.text, language)
+    addresses = [url for task in tasks for url in task.scope.addresses]
+    if addresses and commands is not None and BROWSES not in commands:
+        return _cannot_browse(addresses, language)
     progress = progress_of(messages)
     listing = workspace(progress)
     known = tasks_of(goal, listing.sizes, listing.folders)
@@ -58,8 +66,7 @@ class _Run:
                 return self._give_up(self._say(f"The folder “{one.empty}” is empty.",
                                                f"“{one.empty}” 폴더는 비어 있습니다."))  # fmt: skip
         if asked := self._to_read(sources, listing):
-            text = self._say(f"I read {count(len(asked), 'file')}.", f"파일 {len(asked)}개를 읽습니다.")
-            return self._thought(1, text, asked)
+            return self._thought(1, self._reads(asked), asked)
         outcomes = [
             done(task, self._material(task, one), self.language) for task, one in zip(self.tasks, sources, strict=True)
         ]
@@ -92,46 +99,86 @@ class _Run:
         return not self._root().cut or (bool(task.scope.paths) and not any(one.cut for one in listed if one))
 
     def _to_read(self, sources: Sequence[Sources], listing: Listing) -> list[CommandCall]:
-        """The next parts to read, as many at once as give each file room for all of it."""
+        """The next parts to read, as many at once as give each file room for all of it; none where that must end."""
+        if self._must_end():
+            return []
+        asked = self._to_browse()
+        if any(call.name == PAGES_ON for call in asked):
+            return asked
         wanted = [path for task, one in zip(self.tasks, sources, strict=True) for path in _read_for(task, one)]
         wanted += [path for path in self._outputs() if path in listing.sizes]
-        asked: list[CommandCall] = []
         widest = 0
         for path in dict.fromkeys(wanted):
             reading = self.progress.readings.get(path)
             if reading and (reading.problem or reading.complete):
                 continue
-            widest = max(widest, listing.sizes.get(path, 0))
-            if len(asked) == MAX_COMMANDS or (asked and widest * (len(asked) + 1) > ROOM_BYTES):
+            widest = max(widest, text_bytes(path, listing.sizes.get(path, 0)))
+            if len(asked) >= MAX_COMMANDS or (asked and widest * (len(asked) + 1) > ROOM_BYTES):
                 break
             offset = len(reading.lines) + 1 if reading else 1
             asked.append(_call("read_file", path=path, offset=offset, limit=READ_LINES))
         return asked
+
+    def _must_end(self) -> bool:
+        """Whether window or steps hold no more than to write each report and to end. Something is read in any case."""
+        if not (self.progress.readings or self.progress.pages):
+            return False
+        left = self.progress.steps_left
+        return self.progress.full or (left is not None and left <= 2 * len(self._outputs()) + 1)
+
+    def _to_browse(self) -> list[CommandCall]:
+        """First the pages that were clipped, in whole; else the addresses of the goal that are not read yet."""
+        clipped = [page for page in self.progress.pages.values() if page.whole and not (page.problem or page.complete)]
+        if clipped:
+            parts = [(page.whole, len(page.lines) + 1) for page in clipped[:PAGED]]
+            return [_call(PAGES_ON, id=id, offset=offset, limit=READ_LINES) for id, offset in parts]
+        asked = {url: task.text for task in reversed(self.tasks) for url in task.scope.addresses}
+        wanted = [url for task in self.tasks for url in task.scope.addresses if url not in self.progress.pages]
+        return [_call(BROWSES, url=url, question=asked[url]) for url in dict.fromkeys(wanted)][:MAX_COMMANDS]
+
+    def _reads(self, asked: Sequence[CommandCall]) -> str:
+        files = sum(call.name == "read_file" for call in asked)
+        pages = len(asked) - files
+        parts = [count(files, "file")] * bool(files) + [count(pages, "page")] * bool(pages)
+        korean = [f"파일 {files}개"] * bool(files) + [f"웹 페이지 {pages}개"] * bool(pages)
+        return self._say(f"I read {' and '.join(parts)}.", f"{', '.join(korean)}를 읽습니다.")
 
     def _outputs(self) -> list[str]:
         return list(dict.fromkeys(task.output or REPORT for task in self.tasks))
 
     def _material(self, task: Task, sources: Sources) -> Material:
         documents: list[Document] = []
-        unread = [(path, self._say(why, _KOREAN_WHY.get(why, why))) for path, why in sources.unread]
+        failed: list[tuple[str, str]] = []
         part = list(sources.too_much)
-        for path in _read_for(task, sources):
-            reading = self.progress.readings[path]
+        for path, reading in self._readings(task, sources):
             if reading.problem and not reading.lines:
-                unread.append((path, reading.problem))
+                failed.append((path, reading.problem.removeprefix(f"{path} ")))
                 continue
-            document = Document(path, tuple(reading.lines), reading.complete and not reading.cut)
+            document = _document(path, reading)
             if is_own(document):
+                continue
+            if not reading.lines and not document.complete:
+                part.append(path)
+                failed.append((path, self._say("no room or no step was left", "자리나 단계가 남지 않음")))
                 continue
             documents.append(document)
             if not document.complete:
-                part.append(path)
+                part.append(document.path)
+                failed.append((path, reading.problem or self._say("only in part", "일부만 읽음")))
+        unread = [(path, self._say(why, _KOREAN_WHY.get(why, why))) for path, why in sources.unread]
         unread += [(path, self._say("too much for one run", "한 번에 읽기에 너무 많음")) for path in sources.too_much]
-        unread += [(path, self._say("only in part", "일부만 읽음")) for path in part if path not in sources.too_much]
         if not self._sees_all(task):
             part.append(self._say("a folder with too many entries", "항목이 너무 많은 폴더"))
             unread.append((".", self._say("more entries than one listing shows", "항목이 목록 하나보다 많음")))
-        return Material(tuple(documents), tuple(unread), tuple(part), sources.named, sources.paths)
+        whole = (*unread, *failed)
+        return Material(tuple(documents), whole, tuple(failed), tuple(part), sources.named, sources.paths)
+
+    def _readings(self, task: Task, sources: Sources) -> list[tuple[str, Reading]]:
+        """What came of each page and file of a task; an empty reading where it was not begun."""
+        begun, pages = self.progress.readings, self.progress.pages
+        unknown = Reading(total=1)
+        found = [(url, pages.get(url, unknown)) for url in task.scope.addresses]
+        return found + [(path, begun.get(path, unknown)) for path in _read_for(task, sources)]
 
     def _write_or_end(self, outcomes: list[Outcome], sources: list[Sources], listing: Listing) -> Thought:
         """Write each report that is not there yet; then say the result, or what was not reached."""
@@ -161,11 +208,15 @@ class _Run:
     def _report(self, reached: list[tuple[Task, Outcome, Sources]]) -> str:
         sections: list[str] = []
         unread: dict[str, str] = {}
+        notes: dict[tuple[str, str], None] = {}
         for task, outcome, one in reached:
             sections += outcome.sections
-            unread |= dict(self._material(task, one).unread)
+            material = self._material(task, one)
+            unread |= dict(material.unread)
+            notes |= dict.fromkeys(material.notes)
         title = reached[0][1].title if len(reached) == 1 else self._say("Report", "보고서")
-        return report(title, [*sections, *not_read(list(unread.items()), self.language)], self.language)
+        passed_over = not_read(list(unread.items()), self.language)
+        return report(title, [*sections, *gaps(list(notes), self.language), *passed_over], self.language)
 
     def _free(self, output: str, listing: Listing, *, named: bool) -> str:
         """The report's path; one that holds somebody's own text is only overwritten where the goal names it."""
@@ -179,8 +230,8 @@ class _Run:
 
     def _end(self, outcomes: list[Outcome], written: list[str]) -> Thought:
         files = ", ".join(written)
-        told = "\n\n".join(outcome.result for outcome in outcomes)
-        if not all(outcome.reached for outcome in outcomes):
+        told = "\n\n".join(part for outcome in outcomes for part in (outcome.result, outcome.lacking) if part)
+        if not all(outcome.reached and not outcome.lacking for outcome in outcomes):
             also = self._say(f"\n\nWritten: {files}.", f"\n\n쓴 파일: {files}.") if written else ""
             return self._give_up(told + also)
         short = "\n" not in told
@@ -229,9 +280,35 @@ def _read_for(task: Task, sources: Sources) -> tuple[str, ...]:
         case CountFiles():
             return ()
         case Calculate() if task.otherwise is None:
-            return tuple(path for path in sources.paths if path.casefold().endswith(TABLES))
+            return tuple(path for path in sources.paths if path.casefold().endswith(TABLE_SUFFIXES))
         case _:
             return sources.paths
+
+
+def _document(path: str, reading: Reading) -> Document:
+    """A page stands by the address where it was found in the end; of its head only title and date are its text."""
+    lines, address = reading.lines, path
+    if path.casefold().startswith(("http://", "https://")) and lines:
+        address = lines[0]
+        end = next((at for at, line in enumerate(lines) if not line), len(lines))
+        said = [line for line in lines[:end] if line.startswith(("Title: ", "Date: "))]
+        lines = [*said, *([""] if said else []), *lines[end + 1 :]]
+    kind = kind_of(reading.kind, path)
+    return Document(address, tuple(lines), reading.complete and not reading.cut, kind, reading.notes)
+
+
+def _cannot_browse(addresses: Sequence[str], language: Language) -> Thought:
+    """Say that the run has no command to read a web page, and how it gets one."""
+    named = ", ".join(dict.fromkeys(addresses))
+    reason = pick(
+        language,
+        f"{named}: this run can't read the web: it has no command {BROWSES}. Either it is disabled in the settings, or "
+        "the libraries for it are not installed: pip install 'autoagent-cli[web]'",
+        f"{named}: 이 실행에는 웹을 읽는 명령({BROWSES})이 없습니다. 설정에서 꺼져 있거나 라이브러리가 설치되지 "
+        "않았습니다: pip install 'autoagent-cli[web]'",
+    )
+    said = pick(language, "I can't read the web here.", "여기서는 웹을 읽을 수 없습니다.")
+    return _ends_at_once(reason, said, language)
 
 
 def _cannot_plan(text: str, language: Language) -> Thought:
@@ -240,16 +317,21 @@ def _cannot_plan(text: str, language: Language) -> Thought:
     reason = pick(
         language,
         f"The offline planner works by rules, without a language model, and has none for this: “{shown}”. It can "
-        "summarise files or folders with quotes, answer a question from the documents in the workspace, find and count "
-        "words or files, and total, average, or rank columns of a CSV file. For the rest connect a language model: "
+        "summarise files, folders or web addresses with quotes, answer a question from them, find and count words or "
+        "files, and total, average, or rank columns of a CSV file or workbook. It can't search the web. For the rest "
+        "connect a language model: "
         'export OPENAI_API_KEY=…, or autoagent run --base-url http://localhost:11434/v1 -m NAME "GOAL".',
         "오프라인 플래너는 언어 모델 없이 규칙으로만 일하며, 이 목표에 맞는 규칙이 없습니다: "
-        f"“{shown}”. 할 수 있는 일: 파일이나 폴더를 인용으로 요약하기, 작업 폴더의 문서에서 질문에 답하기, "
-        "낱말이나 파일을 찾아 세기, CSV 파일의 열을 합계·평균·순위로 계산하기. 그 밖의 일에는 언어 모델을 연결해 "
-        "주세요: export OPENAI_API_KEY=… 또는 "
+        f"“{shown}”. 할 수 있는 일: 파일, 폴더, 웹 주소를 인용으로 요약하기, 그 안에서 질문에 답하기, 낱말이나 "
+        "파일을 찾아 세기, CSV 파일이나 엑셀 파일의 열을 합계·평균·순위로 계산하기. 웹 검색은 하지 못합니다. 그 밖의 "
+        "일에는 언어 모델을 연결해 주세요: export OPENAI_API_KEY=… 또는 "
         'autoagent run --base-url http://localhost:11434/v1 -m NAME "목표".',
     )
     said = pick(language, "I can't plan this goal.", "이 목표는 계획할 수 없습니다.")
+    return _ends_at_once(reason, said, language)
+
+
+def _ends_at_once(reason: str, said: str, language: Language) -> Thought:
     plan = (f"[>] {pick(language, 'Say so and name what helps', '그렇다고 말하고 방법 알리기')}",)
     doubt = pick(language, "A language model may well manage it.", "언어 모델이라면 할 수 있을지 모릅니다.")
     why = pick(language, "No rule fits, and guessing would be worse.", "맞는 규칙이 없고, 짐작은 더 나쁩니다.")

@@ -8,10 +8,18 @@ from typing import Any, cast
 
 from autoagent.models import Message
 
-_OBSERVATION = re.compile(r"^Observation (\d+)\.(\d+), (\w+): (\w+)\n<<<([0-9a-f]{8})\n", re.M)
+_OBSERVATION = re.compile(
+    r"^Observation (?P<id>\d+\.(?P<number>\d+)), (?P<name>\w+): "
+    r"(?:(?P<refused>refused)\. (?P<why>.*)|(?P<outcome>\w+)\n<<<(?P<mark>[0-9a-f]{8})\n)", re.M,
+)  # fmt: skip  # a refusal is in words of the program, so nothing is set apart
 _LISTED = re.compile(r"^(.*)\t([\d,]+) bytes?(?: \((\w+)\))?$")
 _CUT_LINE = re.compile(r" \[… [\d,]+ more characters in this line\]$")
-_READ = re.compile(r"^(.*), lines? ([\d,]+)(?:-([\d,]+))? of ([\d,]+)")
+_READ = re.compile(r"(.*?), lines (\d+)-(\d+) of (\d+)(?:, (.*))?")
+_EMPTY = re.compile(r"(.*?) is empty(?:, (.*))?\.")
+_CLIPPED = "[Clipped. The whole text: read_observation "
+_STEP = re.compile(r"^This is step (\d+) of (\d+)", re.M)
+_FULL = "Older steps are summarised soon ("
+FOR_A_MODEL = "edit_file"  # a note that names it is about the file, not about what is missing in its text
 _NUMBERED = re.compile(r"^(\d+)\t")
 SHOWN_LINE_CHARS = 2_000  # read_file shows no more of one line
 _TRIED = ("ok", "failed", "refused", "unknown")
@@ -25,6 +33,7 @@ class Observed:
     args: dict[str, Any]
     outcome: str
     text: str
+    id: str = ""
 
     @property
     def path(self) -> str:
@@ -44,12 +53,19 @@ class Listing:
 
 @dataclass
 class Reading:
-    """The first lines of a file, without a gap; `total` is how many it has, `cut` which were too long to see whole."""
+    """The first lines of a file or page, without a gap; `total` is how many it has.
+
+    `cut` are lines too long to see whole; `kind` and `notes` are told by the command. A page that was clipped has to be
+    read as the observation `whole`.
+    """
 
     lines: list[str] = field(default_factory=list[str])
     total: int = 0
     cut: list[int] = field(default_factory=list[int])
     problem: str = ""
+    kind: str = ""
+    notes: tuple[str, ...] = ()
+    whole: str = ""
 
     @property
     def complete(self) -> bool:
@@ -61,13 +77,23 @@ class Progress:
     listings: dict[tuple[str, str], Listing] = field(default_factory=dict[tuple[str, str], Listing])
     readings: dict[str, Reading] = field(default_factory=dict[str, Reading])
     written: dict[str, Observed] = field(default_factory=dict[str, Observed])
+    pages: dict[str, Reading] = field(default_factory=dict[str, Reading])
     compacted: bool = False
     advised: bool = False
+    steps_left: int | None = None
+    full: bool = False
 
 
 def progress_of(messages: Sequence[Message]) -> Progress:
-    """Every listing, reading and writing that the messages tell of."""
+    """Every listing, reading and writing that the messages tell of, and what is left of the run's limits.
+
+    `steps_left` counts the one that is to be planned; `full`: the window has little room for more.
+    """
     progress = Progress()
+    last = str(messages[-1]["content"]) if messages and messages[-1]["role"] == "user" else ""
+    if not last.startswith("Observation ") and (step := _STEP.search(last)):
+        progress.steps_left = int(step[2]) - int(step[1]) + 1
+        progress.full = _FULL in last
     for message in messages:
         if message["role"] != "user":
             continue
@@ -81,6 +107,10 @@ def progress_of(messages: Sequence[Message]) -> Progress:
                 progress.listings[observed.path, str(observed.args.get("pattern", "*"))] = _listing(observed)
             case "read_file":
                 _read_on(progress.readings, observed)
+            case "browse":
+                _browsed(progress.pages, observed)
+            case "read_observation":
+                _paged(progress.pages, observed)
             case "write_file":
                 progress.written[observed.path] = observed
             case _:
@@ -97,12 +127,17 @@ def _observations(messages: Sequence[Message]) -> Iterator[Observed]:
             continue
         at, content = 0, message["content"] if message["role"] == "user" else ""
         while head := _OBSERVATION.search(content, at):
-            end = content.find(f"\n{head[5]}>>>", head.end() - 1)
-            end = end if end >= 0 else len(content)
-            number = int(head[2]) - 1
-            call = calls[number] if number < len(calls) and calls[number].get("name") == head[3] else {}
-            yield Observed(head[3], call.get("args") or {}, head[4], content[head.end() : max(end, head.end())])
-            at = max(end, head.end())
+            number = int(head["number"]) - 1
+            call = calls[number] if number < len(calls) and calls[number].get("name") == head["name"] else {}
+            args: dict[str, Any] = call.get("args") or {}
+            if head["refused"]:
+                yield Observed(head["name"], args, "refused", head["why"], head["id"])
+                at = head.end()
+                continue
+            end = content.find(f"\n{head['mark']}>>>", head.end() - 1)
+            end = max(end if end >= 0 else len(content), head.end())
+            yield Observed(head["name"], args, head["outcome"], content[head.end() : end], head["id"])
+            at = end
 
 
 def _calls(said: str) -> list[dict[str, Any]]:
@@ -136,21 +171,65 @@ def _plain(path: str) -> str:
 def _read_on(readings: dict[str, Reading], observed: Observed) -> None:
     """Add the lines that follow on those already there; a part that adds none ends the reading with a problem."""
     head, _, body = observed.text.partition("\n")
-    found = _READ.match(head)
-    path = observed.path or (found[1] if found else "")
-    reading = readings.setdefault(path, Reading())
+    told = head.removeprefix(observed.path)
+    found, empty = _READ.match(told if observed.path else head), _EMPTY.match(told if observed.path else head)
+    reading = readings.setdefault(observed.path or (found[1] if found else ""), Reading())
     if observed.outcome != "ok":
         reading.problem = observed.text
         return
     before = len(reading.lines)
+    notes: list[str] = []
+    numbered = False
     for line in body.split("\n"):
         number = _NUMBERED.match(line)
         if number and int(number[1]) == len(reading.lines) + 1:
+            numbered = True
             text = line[number.end() :]
             if len(text) > SHOWN_LINE_CHARS and _CUT_LINE.search(text, SHOWN_LINE_CHARS):
                 reading.cut.append(int(number[1]))
                 text = text[:SHOWN_LINE_CHARS]
             reading.lines.append(text)
-    reading.total = int(found[4].replace(",", "")) if found else len(reading.lines)
+        elif not numbered and line and not line.startswith("[") and FOR_A_MODEL not in line:
+            notes.append(line)
+    reading.kind = (found[5] if found else empty[2] if empty else "") or ""
+    reading.notes = tuple(dict.fromkeys((*reading.notes, *notes)))
+    reading.total = int(found[4]) if found else len(reading.lines)
     if len(reading.lines) == before and not reading.complete:
         reading.problem = f"line {before + 1} and what follows could not be read"
+
+
+def _browsed(pages: dict[str, Reading], observed: Observed) -> None:
+    """A page as it is shown; of one that is clipped nothing counts but that it has to be read whole."""
+    url = str(observed.args.get("url", ""))
+    if observed.outcome != "ok":
+        pages[url] = Reading(problem=observed.text)
+        return
+    lines = observed.text.split("\n")
+    if lines[-1].startswith(_CLIPPED):
+        pages[url] = Reading(total=1, whole=observed.id)
+    else:
+        pages[url] = _known(Reading(lines, len(lines)))
+
+
+def _paged(pages: dict[str, Reading], observed: Observed) -> None:
+    """Lines of a page that was clipped, as many as the head says."""
+    page = next((page for page in pages.values() if page.whole and page.whole == observed.args.get("id")), None)
+    if page is None:
+        return
+    head, _, body = observed.text.partition("\n")
+    found = _READ.match(head)
+    if observed.outcome != "ok" or not found or int(found[2]) != len(page.lines) + 1:
+        page.problem = observed.text
+        return
+    count = int(found[3]) - int(found[2]) + 1
+    page.lines += body.split("\n")[:count]
+    page.total = int(found[4])
+    _known(page)
+
+
+def _known(page: Reading) -> Reading:
+    """The page with its kind and notes, which stand in its head."""
+    head = page.lines[: next((at for at, line in enumerate(page.lines) if not line), len(page.lines))]
+    page.kind = next((line.removeprefix("Kind: ") for line in head if line.startswith("Kind: ")), "")
+    page.notes = tuple(line.removeprefix("Note: ") for line in head if line.startswith("Note: "))
+    return page

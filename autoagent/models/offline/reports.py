@@ -31,9 +31,9 @@ def report(title: str, sections: Iterable[str], language: Language) -> str:
 
 
 def quote(passage: Passage) -> str:
-    """A block of the verbatim lines, then the source with the first one's number."""
+    """A block of the verbatim lines, then the source: where the first one stands."""
     lines = "\n".join(f"> {line}" for line in passage.text.split("\n"))
-    return f"{lines}\n— {passage.path}:{passage.line}\n"
+    return f"{lines}\n— {passage.source}\n"
 
 
 def not_read(unread: Sequence[tuple[str, str]], language: Language) -> list[str]:
@@ -45,6 +45,15 @@ def not_read(unread: Sequence[tuple[str, str]], language: Language) -> list[str]
     if len(unread) > NAMED:
         more = len(unread) - NAMED
         lines.append(pick(language, f"- and {more:,} more", f"- 그 밖에 {more:,}개"))
+    return [f"## {title}\n\n" + "\n".join(lines) + "\n"]
+
+
+def gaps(notes: Sequence[tuple[str, str]], language: Language) -> list[str]:
+    """A section with what is missing in documents that were read, or nothing."""
+    if not notes:
+        return []
+    title = pick(language, "Missing in what was read", "읽은 문서에서 빠진 부분")
+    lines = [f"- {path}: {' '.join(note.split())[:300]}" for path, note in notes[:NAMED]]
     return [f"## {title}\n\n" + "\n".join(lines) + "\n"]
 
 

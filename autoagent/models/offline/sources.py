@@ -3,13 +3,28 @@
 import re
 from dataclasses import dataclass
 
+from autoagent.models.offline.documents import TABLE_SUFFIXES
 from autoagent.models.offline.goals import CountFiles, Summarise, Task
 from autoagent.models.offline.paths import REPORT, Scope
 from autoagent.models.offline.progress import Listing, Progress
-from autoagent.models.offline.words import is_stop, particle_variants, stem, tokens, vocabulary
+from autoagent.models.offline.words import (
+    SAID_OF_A_REPORT,
+    SAID_OF_A_SUMMARY,
+    is_stop,
+    particle_variants,
+    stem,
+    tokens,
+    vocabulary,
+)
 
-PROSE = vocabulary(".md .markdown .txt .text .rst .org .adoc .csv .tsv .pdf .docx .hwp .hwpx") | {""}
-TABLES = (".csv", ".tsv")
+PROSE = (
+    vocabulary(
+        ".md .markdown .txt .text .rst .org .adoc .pdf .docx .docm .dotx .doc .hwp .hwpx .odt .rtf .pptx .ppt .odp",
+        ".html .htm .xhtml .eml .epub",
+    )
+    | {*TABLE_SUFFIXES}
+    | {""}
+)
 NO_TEXT = vocabulary(
     ".png .jpg .jpeg .gif .webp .bmp .ico .svgz .zip .gz .tgz .bz2 .xz .7z .rar .tar .exe .dll .so .dylib .o .a .pyc",
     ".class .jar .whl .mp3 .mp4 .wav .ogg .avi .mov .mkv .ttf .otf .woff .woff2 .sqlite .db .bin .dat .parquet .npy",
@@ -17,7 +32,11 @@ NO_TEXT = vocabulary(
 )
 MAX_FILES = 700  # 20 a reply, and a run has 50 steps unless told otherwise
 MAX_BYTES = 6_000_000  # what the window holds, in the encoding that takes most
-GLOBS = ("*.md", "*.markdown", "*.txt", "*.rst", "*.csv", "*.tsv", "*.log", "*.pdf", "*.docx", "*.json", "*.html")
+GLOBS = (
+    "*.md", "*.markdown", "*.txt", "*.rst", "*.csv", "*.tsv", "*.log", "*.pdf", "*.docx", "*.json", "*.html",
+    "*.xlsx", "*.xls", "*.ods", "*.eml", "*.htm",
+)  # fmt: skip
+_TEXT_SHARE = {".pdf": 0.3, ".docx": 0.5, ".eml": 0.5, ".html": 0.7, ".htm": 0.7, ".xlsx": 3, ".xlsm": 3, ".ods": 4}
 
 
 @dataclass(frozen=True)
@@ -30,6 +49,15 @@ class Sources:
     missing: str = ""
     empty: str = ""
     named: frozenset[str] = frozenset()  # the goal's words that the files were found by
+
+
+def text_bytes(path: str, size: int) -> int:
+    """About how much text a file of `size` bytes holds: a workbook is packed, a PDF is fonts and pictures too.
+
+    A text of more than a window would be read in part only, whatever is said here.
+    """
+    suffix = re.search(r"\.\w+$", path.casefold())
+    return int(size * _TEXT_SHARE.get(suffix[0] if suffix else "", 1))
 
 
 def workspace(progress: Progress) -> Listing:
@@ -59,7 +87,7 @@ def sources_of(task: Task, listing: Listing) -> Sources:
         return Sources(empty=task.scope.paths[0].rstrip("/"))
     if not task.scope.paths:
         chosen, named = _by_words(task.scope, listing)
-    whole = not task.scope.paths and not chosen
+    whole = not task.scope.paths and not chosen and (not task.scope.addresses or task.scope.everything)
     unknown = [word for word in task.scope.words if not is_stop(word)]
     if whole and unknown and isinstance(task.deed, Summarise) and not task.scope.everything:
         return Sources(missing=" ".join(unknown))
@@ -84,11 +112,11 @@ def _readable(task: Task, chosen: dict[str, bool], listing: Listing, named: set[
             unread.append((path, "not text"))
         elif isinstance(task.deed, Summarise) and kind not in PROSE and not explicit:
             unread.append((path, "not a document"))
-        elif len(paths) >= MAX_FILES or (size and size + listing.sizes.get(path, 0) > MAX_BYTES):
+        elif len(paths) >= MAX_FILES or (size and size + text_bytes(path, listing.sizes.get(path, 0)) > MAX_BYTES):
             too_much.append(path)
         else:
             paths.append(path)
-            size += listing.sizes.get(path, 0)
+            size += text_bytes(path, listing.sizes.get(path, 0))
     return Sources(tuple(paths), tuple(unread), tuple(too_much), named=frozenset(named))
 
 
@@ -131,7 +159,8 @@ def _by_words(scope: Scope, listing: Listing) -> tuple[dict[str, bool], set[str]
     """Files in folders that a word names; else files whose names the words name in full."""
     chosen: dict[str, bool] = {}
     named: set[str] = set()
-    for word in scope.words:
+    words = [word for word in scope.words if not (scope.addresses and _about_the_report(word))]
+    for word in words:
         for folder in sorted(listing.folders):
             base = folder.rpartition("/")[2].casefold()
             if any(base == variant.casefold() for variant in particle_variants(word)):
@@ -139,7 +168,7 @@ def _by_words(scope: Scope, listing: Listing) -> tuple[dict[str, bool], set[str]
                 named.add(word)
     if chosen:
         return chosen, named
-    stems = {stem(word): word for word in scope.words}
+    stems = {stem(word): word for word in words}
     for path in listing.sizes:
         base = re.sub(r"\.\w+$", "", path.rpartition("/")[2])
         parts = {stem(word) for word in tokens(base) if not word.isdigit()}
@@ -147,3 +176,7 @@ def _by_words(scope: Scope, listing: Listing) -> tuple[dict[str, bool], set[str]
             chosen[path] = True
             named |= {stems[part] for part in parts}
     return chosen, named
+
+
+def _about_the_report(word: str) -> bool:
+    return word.casefold() in SAID_OF_A_SUMMARY or bool(SAID_OF_A_REPORT.match(word))

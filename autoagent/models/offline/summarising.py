@@ -3,10 +3,11 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from autoagent.models.offline.documents import TABLE_SUFFIXES, Document, Passage, passages
+from autoagent.models.offline.documents import Document, Passage
+from autoagent.models.offline.passages import passages
 from autoagent.models.offline.words import stems
 
 FEWEST, MOST = 3, 8  # quotes from one document
@@ -23,28 +24,42 @@ _FIGURE = re.compile(r"\d")
 
 
 @dataclass(frozen=True)
+class Shape:
+    """A table by its header and how many lines follow; `sheet` is "" for a CSV file."""
+
+    header: Passage | None
+    rows: int
+    sheet: str = ""
+
+
+@dataclass(frozen=True)
 class Summary:
-    """The quotes of one document; `table_rows` counts the rows of one that is a table."""
+    """The quotes of one document, and its tables."""
 
     path: str
     quotes: tuple[Passage, ...]
-    passages: int
-    table_rows: int = 0
+    shapes: tuple[Shape, ...] = ()
+
+    @property
+    def told(self) -> int:
+        """How many quotes it holds."""
+        return len(self.quotes) + sum(shape.header is not None for shape in self.shapes)
 
 
 def summarise(documents: Sequence[Document], topic: Sequence[str] = (), limit: int | None = None) -> list[Summary]:
     """A few quotes of each document; with a topic only passages that hold one of its words."""
     everything = {document.path: passages(document) for document in documents}
-    texts = {path: [p for p in found if _quotable(p)] for path, found in everything.items() if not _is_table(path)}
+    csv = {document.path for document in documents if document.kind == "csv"}
+    texts = {path: [p for p in found if _quotable(p)] for path, found in everything.items() if path not in csv}
     bags = {path: [Counter(stems(passage.text)) for passage in found] for path, found in texts.items()}
     seen_in = Counter(word for found in bags.values() for word in {word for bag in found for word in bag})
     summaries: list[Summary] = []
     share = max(1, TOTAL // max(1, len(texts)))
     for document in documents:
         path = document.path
-        if _is_table(path):
-            head = tuple(everything[path][:1]) if not topic else ()
-            summaries.append(Summary(path, head, len(everything[path]), max(0, len(everything[path]) - 1)))
+        shapes = tuple(_shapes(document, everything[path], headers=not topic))
+        if path in csv:
+            summaries.append(Summary(path, (), shapes))
             continue
         wanted = (
             max(1, limit // len(texts))
@@ -52,12 +67,19 @@ def summarise(documents: Sequence[Document], topic: Sequence[str] = (), limit: i
             else min(MOST, max(FEWEST, math.ceil(len(texts[path]) / ONE_IN)), max(share, 1))
         )
         chosen = _choose(texts[path], bags[path], seen_in, len(texts), wanted, set(topic))
-        summaries.append(Summary(path, tuple(chosen), len(texts[path])))
+        summaries.append(Summary(path, tuple(chosen), shapes))
     return summaries
 
 
-def _is_table(path: str) -> bool:
-    return path.casefold().endswith(TABLE_SUFFIXES)
+def _shapes(document: Document, found: Sequence[Passage], *, headers: bool) -> Iterator[Shape]:
+    """A sheet without a header has none here either."""
+    if document.kind == "csv":
+        yield Shape(found[0] if found and headers else None, max(0, len(found) - 1))
+    for sheet in document.sheets:
+        rows = [passage for passage in found if passage.heading == sheet.name]
+        header = next((passage for passage in rows if passage.kind == "header"), None)
+        below = [passage for passage in rows if header is None or passage.line > header.line]
+        yield Shape(header if headers else None, len(below), sheet.name)
 
 
 def _quotable(passage: Passage) -> bool:

@@ -1,12 +1,14 @@
-"""A CSV file as a header and rows, each with its line; nothing is dropped on the way."""
+"""A CSV file or a sheet as a header and rows, each with its line; nothing is dropped on the way."""
 
 import csv
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from autoagent.models.offline.documents import Document
 from autoagent.models.offline.numbers import Amount, Mark, amount, decimal_mark
+from autoagent.models.offline.sheets import SheetRow
 from autoagent.models.offline.words import vocabulary
 
 _DELIMITERS = ",;\t|"
@@ -50,13 +52,31 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """`odd` are the rows with more cells than the header has names for: their cells can't be trusted."""
+    """`odd` are the rows with more cells than the header has names for: their cells can't be trusted.
 
-    path: str
+    `sheet` is the one of a workbook that holds the table, "" for a CSV file.
+    """
+
+    document: Document
     names: tuple[str, ...]
     rows: tuple[Row, ...]
     odd: tuple[Row, ...]
     totals: tuple[Row, ...]
+    sheet: str = ""
+    header_line: int = 1
+
+    @property
+    def path(self) -> str:
+        return self.document.path
+
+    @property
+    def title(self) -> str:
+        """`goods.csv`, or a workbook's table by the cell where its header begins: `goods.xlsx#Stock!A1`."""
+        return f"{self.path}{self.document.place(self.header_line)}" if self.sheet else self.path
+
+    def place(self, row: Row, column: int = 0) -> str:
+        """A row within its file: "7", or the cell "C7" of a sheet."""
+        return self.document.place(row.line, column).rpartition("!")[2] if self.sheet else str(row.line)
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
@@ -69,8 +89,28 @@ class Table:
         return Column(name, index, mark, filled)
 
 
-def table_of(document: Document) -> Table | None:
-    """None where the text has no header of at least one name, or can't be read as a table."""
+def tables_of(document: Document) -> list[Table]:
+    """The table of a CSV file, or those of a workbook's sheets.
+
+    None where there is no header of at least one name, or the text can't be read as a table.
+    """
+    if document.kind != "workbook":
+        table = _table_of_text(document)
+        return [table] if table else []
+    parts = [(sheet, region) for sheet in document.sheets for region in sheet.regions()]
+    return [_table_of_rows(document, sheet.name, part.header, part.rows) for sheet, part in parts if part.header]
+
+
+def _table_of_rows(document: Document, sheet: str, header: SheetRow, below: Sequence[SheetRow]) -> Table:
+    """No row is odd: what stands beside the table is in columns without a name."""
+    width = max(len(row.cells) for row in (header, *below))
+    names = tuple(name.strip() for name in (*header.cells, *[""] * (width - len(header.cells))))
+    body = [Row(row.line, row.cells) for row in below]
+    totals = tuple(row for row in body if row.is_total)
+    return Table(document, names, tuple(row for row in body if not row.is_total), (), totals, sheet, header.line)
+
+
+def _table_of_text(document: Document) -> Table | None:
     lines = list(document.lines)
     if lines:
         lines[0] = lines[0].removeprefix("\ufeff")
@@ -88,7 +128,7 @@ def table_of(document: Document) -> Table | None:
     odd = tuple(row for row in body if any(cell.strip() for cell in row.cells[len(names) :]))
     totals = tuple(row for row in body if row.is_total and row not in odd)
     left_out = {row.line for row in (*odd, *totals)}
-    return Table(document.path, names, tuple(row for row in body if row.line not in left_out), odd, totals)
+    return Table(document, names, tuple(row for row in body if row.line not in left_out), odd, totals)
 
 
 def _rows(lines: list[str], delimiter: str) -> list[Row]:

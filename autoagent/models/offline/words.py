@@ -10,6 +10,8 @@ Language = Literal["en", "ko"]
 
 TOKEN = re.compile(r"[가-힣]+|\d+(?:[.,:/-]\d+)*|[^\W\d_가-힣]+(?:['’][a-z]{1,2}\b)?")
 _HANGUL = re.compile("[가-힣]")
+_BROKEN = re.compile(r"(?<=[^\W\d_])[-\u00ad]\n(?=[a-zà-ÿ])")
+_BROKEN_KO = re.compile(r"(?<=[가-힣])\n(?=[가-힣])")
 
 
 def vocabulary(*lines: str) -> frozenset[str]:
@@ -109,7 +111,13 @@ def tokens(text: str) -> Iterator[str]:
 
 def stems(text: str) -> list[str]:
     """The stems of all words that carry meaning, in order, repeated as they are."""
-    return [stem(word) for word in tokens(text) if not is_stop(word)]
+    return [stem(word) for word in tokens(_BROKEN.sub("", text)) if not is_stop(word)]
+
+
+def whole_words(text: str) -> str:
+    """The text as it stands and, where a line's end breaks words, also with those joined: to look words up in."""
+    joined = _BROKEN_KO.sub("", _BROKEN.sub("", text)) if "\n" in text else text
+    return text if joined == text else f"{text}\n{joined}"
 
 
 @lru_cache(maxsize=200_000)
@@ -121,7 +129,16 @@ def is_stop(word: str) -> bool:
 
 SAID_OF_A_REPORT = re.compile(
     "(?:요약|정리|간추|저장|작성|출처|인용|핵심|주요|간단|짧게|보고서|파일|표시|포함|부탁|문장)"
-    "|(?:한국어|영어|모든|현재|작업|이름)|(?:줄|로|써|함께|달아|붙여|남겨|해주세요|하고)$"
+    "|읽[고어]|살펴|(?:한국어|영어|모든|현재|작업|이름)|(?:줄|로|써|함께|달아|붙여|남겨|해주세요|하고)$"
+)
+
+
+SAID_OF_A_SUMMARY = vocabulary(
+    "summarise summarize sum summary summaries recap overview digest source sources quote quotes citation citations",
+    "cite short brief briefly concise quick key main important point points report save write put store result results",
+    "markdown note sentence sentences bullet bullets line lines md txt csv english korean one two three four five",
+    "single make create prepare draft show contents content everything output named called new using reference",
+    "references page pages url urls link links address addresses site website article articles",
 )
 
 
@@ -160,8 +177,8 @@ class Bag:
     __slots__ = ("stems", "text")
 
     def __init__(self, text: str):
-        self.text = text
-        self.stems = {stem(word) for word in tokens(text)}
+        self.text = whole_words(text)
+        self.stems = {stem(word) for word in tokens(self.text)}
 
     def holds(self, term: str) -> bool:
         """Korean writes compounds with and without a space, so there syllable pairs are compared."""

@@ -1,43 +1,71 @@
 """Doing a task on the documents that were read: sections for the report, and the result in words."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from autoagent.models.offline.answering import answer
 from autoagent.models.offline.calculating import calculated
 from autoagent.models.offline.columns import Calculate
-from autoagent.models.offline.documents import TABLE_SUFFIXES, Document, Passage
+from autoagent.models.offline.documents import Document, Passage
 from autoagent.models.offline.finding import find
 from autoagent.models.offline.goals import Ask, CountFiles, Find, Summarise, Task
 from autoagent.models.offline.outcome import Outcome
 from autoagent.models.offline.reports import quote, table
 from autoagent.models.offline.say import count, pick
-from autoagent.models.offline.summarising import Summary, summarise
-from autoagent.models.offline.words import SAID_OF_A_REPORT, Language, is_hangul, is_stop, stem, tokens, vocabulary
+from autoagent.models.offline.summarising import Shape, Summary, summarise
+from autoagent.models.offline.words import (
+    SAID_OF_A_REPORT,
+    SAID_OF_A_SUMMARY,
+    Language,
+    is_hangul,
+    is_stop,
+    stem,
+    tokens,
+)
 
 LINES = 300  # quoted of a search; the count is of all
 LINES_TOLD = 10
-_NO_TOPIC = vocabulary(
-    "summarise summarize sum summary summaries recap overview digest source sources quote quotes citation citations",
-    "cite short brief briefly concise quick key main important point points report save write put store result results",
-    "markdown note sentence sentences bullet bullets line lines md txt csv english korean one two three four five",
-    "single make create prepare draft show contents content everything output named called new using reference",
-    "references",
-)
+_OF_PAGES = {"페이지", "웹페이지", "기사", "링크", "사이트", "주소", "글", "웹", "블로그"}  # what an address leads to
 
 
 @dataclass(frozen=True)
 class Material:
-    """What a task has to work on; `part` names files of which not everything could be read."""
+    """What a task has to work on; `part` names files of which not everything could be read.
+
+    `unread` are those passed over, and why; `failed` those of them that should have been read.
+    """
 
     documents: tuple[Document, ...]
     unread: tuple[tuple[str, str], ...]
+    failed: tuple[tuple[str, str], ...]
     part: tuple[str, ...]
     named: frozenset[str]
     paths: tuple[str, ...]
 
+    @property
+    def notes(self) -> tuple[tuple[str, str], ...]:
+        """What is missing in documents that were read."""
+        return tuple((document.path, note) for document in self.documents for note in document.notes)
+
 
 def done(task: Task, material: Material, language: Language) -> Outcome:
+    """What came of a task. One that names an address which can't be read is not reached, whatever else was."""
+    lost = [(url, why) for url, why in material.failed if url in task.scope.addresses]
+    if lost and not material.documents:
+        return Outcome(False, _lost(lost, language))
+    outcome = _done(task, material, language)
+    if lost and outcome.reached:
+        return replace(outcome, lacking=_lost(lost, language))
+    return outcome
+
+
+def _lost(lost: Sequence[tuple[str, str]], language: Language) -> str:
+    told = [f"{url} ({' '.join(why.split())[:300].rstrip('.')})" for url, why in lost]
+    return pick(language, f"Could not be read: {'; '.join(told)}.", f"읽지 못했습니다: {'; '.join(told)}.")
+
+
+def _done(task: Task, material: Material, language: Language) -> Outcome:
     deed = task.deed
     match deed:
         case Summarise():
@@ -58,8 +86,8 @@ def done(task: Task, material: Material, language: Language) -> Outcome:
 def _summarised(task: Task, deed: Summarise, material: Material, language: Language) -> Outcome:
     topic = _topic(task, material)
     summaries = summarise(material.documents, topic, deed.sentences)
-    told = [summary for summary in summaries if summary.quotes]
-    quotes = sum(len(summary.quotes) for summary in told)
+    told = [summary for summary in summaries if summary.told]
+    quotes = sum(summary.told for summary in told)
     if not told:
         about = f" ({', '.join(topic)})" if topic else ""
         looked = _looked_in(material, language)
@@ -71,6 +99,9 @@ def _summarised(task: Task, deed: Summarise, material: Material, language: Langu
         f"{count(quotes, 'quote')} from {count(len(told), 'document')}",
         f"문서 {len(told)}개에서 인용 {quotes}개",
     )
+    if material.failed:
+        named = _named(material.failed)
+        result += pick(language, f"; not read: {named}", f"; 읽지 못한 문서: {named}")
     return Outcome(True, result, tuple(sections), pick(language, "Summary", "요약"))
 
 
@@ -79,18 +110,18 @@ def _topic(task: Task, material: Material) -> list[str]:
     text = re.sub(r"\bfor (?:my|the|our|a|an|me|us)(?: \w+)?|\b\d+\b", " ", task.bare, flags=re.I)
     known = {stem(word) for word in material.named}
     known |= {stem(word) for path in task.scope.paths for word in tokens(path)}
+    known |= _OF_PAGES if task.scope.addresses else set()
     words = [word for word in tokens(text) if not is_stop(word) and stem(word) not in known]
     return list(
-        dict.fromkeys(stem(w) for w in words if not SAID_OF_A_REPORT.match(w) and w.casefold() not in _NO_TOPIC)
+        dict.fromkeys(stem(w) for w in words if not SAID_OF_A_REPORT.match(w) and w.casefold() not in SAID_OF_A_SUMMARY)
     )
 
 
 def _section(summary: Summary, language: Language) -> str:
     lines = [f"## {summary.path}\n"]
-    if summary.table_rows:
-        rows = summary.table_rows
-        lines.append(pick(language, f"### Table: header and {rows:,} lines\n", f"### 표: 머리글과 {rows:,}줄\n"))
-    if not summary.quotes:
+    for shape in summary.shapes:
+        lines += _shape(shape, language)
+    if not summary.quotes and not summary.shapes:
         lines.append(pick(language, "Nothing in it to quote.\n", "인용할 내용이 없습니다.\n"))
     heading = ""
     for passage in summary.quotes:
@@ -99,6 +130,18 @@ def _section(summary: Summary, language: Language) -> str:
             lines.append(f"### {heading}\n")
         lines.append(quote(passage))
     return "\n".join(lines)
+
+
+def _shape(shape: Shape, language: Language) -> list[str]:
+    if not shape.sheet:
+        told = pick(language, f"### Table: header and {shape.rows:,} lines\n", f"### 표: 머리글과 {shape.rows:,}줄\n")
+    elif shape.header:
+        told = pick(language, f"### Sheet {shape.sheet}: header and {count(shape.rows, 'row')}\n",
+                    f"### 시트 {shape.sheet}: 머리글과 {shape.rows:,}행\n")  # fmt: skip
+    else:
+        told = pick(language, f"### Sheet {shape.sheet}: {count(shape.rows, 'row')}\n",
+                    f"### 시트 {shape.sheet}: {shape.rows:,}행\n")  # fmt: skip
+    return [told, *([quote(shape.header)] if shape.header else [])]
 
 
 def _answered(deed: Ask, material: Material, language: Language) -> Outcome:
@@ -124,7 +167,7 @@ def _answered(deed: Ask, material: Material, language: Language) -> Outcome:
 
 def _answered_in_words(deed: Ask, material: Material, language: Language) -> Outcome | None:
     """The answer where a calculation failed: of no table's rows; None where the tables' own reason says more."""
-    prose = tuple(one for one in material.documents if not one.path.casefold().endswith(TABLE_SUFFIXES))
+    prose = tuple(one for one in material.documents if not one.is_table)
     outcome = _answered(deed, replace(material, documents=prose), language)
     return outcome if outcome.reached or len(prose) == len(material.documents) else None
 
@@ -199,6 +242,13 @@ def _looked_in(material: Material, language: Language) -> str:
         f": {shown}." if names else "."
     )
     if material.unread:
-        unread = "; ".join(f"{path} ({' '.join(why.split())[:200].rstrip('.')})" for path, why in material.unread[:20])
+        unread = _named(material.unread)
         looked += pick(language, f" Not read: {unread}.", f" 읽지 않은 파일: {unread}.")
+    if material.notes:
+        missing = "; ".join(f"{path}: {note.rstrip('.')}" for path, note in material.notes[:20])
+        looked += pick(language, f" Missing in what was read: {missing}.", f" 읽은 문서에서 빠진 부분: {missing}.")
     return looked
+
+
+def _named(unread: Sequence[tuple[str, str]]) -> str:
+    return "; ".join(f"{path} ({' '.join(why.split())[:200].rstrip('.')})" for path, why in unread[:20])

@@ -1,0 +1,545 @@
+"""Where requests may go: public http(s) addresses only, looked up once, judged, and connected to as judged.
+
+A proxy is used only where the environment names one (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY; NO_PROXY is respected), and
+never for what it would hide: the target is looked up and judged here first, an address of this machine's network is
+never given to a proxy, and neither is a name that this machine cannot look up, since nobody here would know what it
+leads to. The proxy itself is the person's choice and may be anywhere. It looks the name up once more; what it then
+reaches is bounded by its own rules, and for https by the certificate of the name.
+"""
+
+import email.utils
+import http.client
+import io
+import socket
+import ssl
+import threading
+import time
+import zlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from http import HTTPStatus
+from os import environ
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urljoin, urlsplit
+from urllib.request import getproxies_environment
+
+from autoagent import __version__
+from autoagent.env import Fetched
+from autoagent.errors import CommandError, SandboxError
+from autoagent.sandbox.addresses import Kind, Target, judge, literal, read_url, shown
+
+if TYPE_CHECKING:
+    from requests import Response
+    from requests.adapters import HTTPAdapter
+
+PORTS = frozenset({80, 443, 8000, 8008, 8080, 8081, 8443, 8888})  # of public addresses
+REDIRECTS = 10
+_REDIRECTED = (301, 302, 303, 307, 308)
+CHUNK = 16_384  # bytes
+HEADERS = {
+    "User-Agent": f"autoagent/{__version__}",
+    "Accept": "*/*",
+    "Accept-Encoding": "gzip, deflate",
+    "Connection": "close",
+}
+
+Resolve = Callable[[str, int], Sequence[str]]  # name and port to IP addresses; raises OSError
+Connect = Callable[[str, int, float], socket.socket]  # IP address, port, seconds; raises OSError
+Dial = Callable[[], socket.socket]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Of one fetch: bytes as sent and as unpacked; seconds in all, until connected, and without a byte."""
+
+    sent: int = 10 * 2**20
+    unpacked: int = 20 * 2**20
+    whole_s: float = 60
+    connect_s: float = 10
+    silence_s: float = 20
+
+
+BOUNDS = Bounds()
+
+
+def look_up(name: str, port: int) -> Sequence[str]:
+    """What the C library says, each address once."""
+    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def connect(address: str, port: int, timeout_s: float) -> socket.socket:
+    return socket.create_connection((address, port), timeout_s)
+
+
+class Fetcher:
+    """Fetches pages; with `allow_local` also from this machine and its network, never from metadata addresses.
+
+    Public addresses are reached on PORTS, local ones on any. No cookies, credentials or netrc are sent. Every fetch
+    has connections of its own and closes them; threads may share a fetcher.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow_local: bool = False,
+        resolve: Resolve = look_up,
+        connect: Connect = connect,
+        bounds: Bounds = BOUNDS,
+    ):
+        self.allow_local = allow_local
+        self._resolve, self._connect, self._bounds = resolve, connect, bounds
+
+    def fetch(self, url: str) -> Fetched:
+        with _Deadline(self._bounds.whole_s) as deadline:
+            visited, where = list[str](), url
+            while len(visited) <= REDIRECTS:
+                try:
+                    target = read_url(where)
+                    if target.url in visited:
+                        raise CommandError(f"{shown(url)} redirects in a circle.")
+                    came = self._get(target, deadline)
+                except SandboxError as error:
+                    if not visited:
+                        raise
+                    raise SandboxError(f"{shown(url)} redirects to where this run may not go. {error}") from error
+                if isinstance(came, Fetched):
+                    return came
+                visited.append(target.url)
+                where = came
+            raise CommandError(f"{shown(url)} redirects more than {REDIRECTS} times.")
+
+    def _get(self, target: Target, deadline: "_Deadline") -> Fetched | str:
+        """The page, or the address it redirects to."""
+        import requests
+
+        route = self._route(target, deadline)
+        request = requests.Request("GET", target.url, headers=HEADERS).prepare()
+        proxies = {target.scheme: route.proxy} if route.proxy else {}
+        timeouts = (self._bounds.connect_s, self._bounds.silence_s)
+        secure = target.scheme == "https" or route.proxy.startswith("https:")
+        adapter = _adapter(
+            lambda: self._dial(target, route, deadline),
+            trust=self._trust if secure else None,
+            limit=self._bounds.sent,
+            overflow=lambda: _too_large(target, self._bounds.sent, "sent"),
+        )
+        # not by a session: it would read the whole body of a redirect, and keep cookies
+        with (
+            _explained(target, deadline, self._bounds),
+            closing(adapter),
+            adapter.send(request, stream=True, timeout=timeouts, verify=True, proxies=proxies) as response,
+        ):
+            location = response.headers.get("Location")
+            if location is not None and response.status_code in _REDIRECTED:
+                return _joined(target.url, location.encode("latin-1").decode("utf-8", "replace"))
+            if not 200 <= response.status_code < 300:
+                raise _status_error(target, response)
+            content = _body(target, response, deadline, self._bounds)
+            return Fetched(target.url, content, response.headers.get("Content-Type", ""))
+
+    def _route(self, target: Target, deadline: "_Deadline") -> "_Route":
+        proxy = _proxy_for(target)
+        addresses = self._addresses(target, deadline, proxied=proxy is not None)
+        kinds = {self._kind(target, address) for address in addresses}
+        if kinds != {"local"} and target.port not in PORTS:
+            ports = ", ".join(map(str, sorted(PORTS)))
+            raise SandboxError(f"Port {target.port} of {target.host} is not for the web. Ports that are: {ports}.")
+        if proxy is None or kinds != {"public"}:
+            return _Route(addresses, target.port)
+        found = self._look_up(proxy.host, proxy.port, deadline)
+        if isinstance(found, OSError):
+            raise CommandError("The proxy that this machine's environment names cannot be looked up.") from found
+        return _Route(found, proxy.port, proxy.url)
+
+    def _addresses(self, target: Target, deadline: "_Deadline", *, proxied: bool) -> Sequence[str]:
+        found = self._look_up(target.host, target.port, deadline)
+        if not isinstance(found, OSError):
+            return found
+        if proxied:
+            raise SandboxError(
+                f"This machine cannot look up {target.host}, so nobody can say what a proxy would reach by that name."
+            ) from found
+        if isinstance(found, socket.gaierror) and found.errno == socket.EAI_AGAIN:
+            raise CommandError(f"{target.host} cannot be looked up now: no network, or no answer from DNS.") from found
+        raise CommandError(f"There is no host {target.host}.") from found
+
+    def _look_up(self, host: str, port: int, deadline: "_Deadline") -> Sequence[str] | OSError:
+        """In a thread of its own: the C library waits for DNS as long as it likes."""
+        if address := literal(host):
+            return [address]
+        answer = Future[Sequence[str]]()
+
+        def ask() -> None:
+            try:
+                answer.set_result(self._resolve(host, port))
+            except Exception as error:  # noqa: BLE001  handed to the thread that waits
+                answer.set_exception(error)
+
+        threading.Thread(target=ask, daemon=True, name="look-up").start()
+        try:
+            return answer.result(deadline.left()) or OSError("no address")
+        except TimeoutError:
+            return socket.gaierror(socket.EAI_AGAIN, "no answer in time")
+        except UnicodeError:  # a name that DNS cannot hold
+            return socket.gaierror(socket.EAI_NONAME, "no such name")
+        except OSError as error:
+            return error
+
+    def _kind(self, target: Target, address: str) -> Kind:
+        verdict = judge(address)
+        if verdict.kind == "public" or (verdict.kind == "local" and self.allow_local):
+            return verdict.kind
+        what = target.host if target.host == address else f"{target.host} leads to {address}, which"
+        hint = " A person can allow it with --allow-local-network." if verdict.kind == "local" else ""
+        raise SandboxError(f"{what} is {verdict.words}. Only public addresses can be fetched.{hint}")
+
+    def _dial(self, target: Target, route: "_Route", deadline: "_Deadline") -> socket.socket:
+        """A connection to the first judged address that answers; they share the time there is for it."""
+        until = time.monotonic() + min(self._bounds.connect_s, deadline.left())
+
+        def attempt(address: str, left: int) -> socket.socket:
+            made = self._connect(address, route.port, max(0.01, (until - time.monotonic()) / left))
+            made.settimeout(self._bounds.silence_s)  # what TLS and a proxy's tunnel then have
+            deadline.watch(made)
+            return made
+
+        *others, last = route.addresses
+        for position, address in enumerate(others):
+            with suppress(OSError):
+                return attempt(address, len(route.addresses) - position)
+        try:
+            return attempt(last, 1)
+        except OSError as error:
+            raise self._unreached(target, route, deadline, error) from error
+
+    def _unreached(self, target: Target, route: "_Route", deadline: "_Deadline", error: OSError) -> CommandError:
+        if deadline.over:
+            return _too_slow(target, self._bounds)
+        who = "The proxy" if route.proxy else f"{target.host}, port {target.port},"
+        if isinstance(error, TimeoutError):
+            return CommandError(f"{who} did not answer within {self._bounds.connect_s:g} s.")
+        if isinstance(error, ConnectionRefusedError):
+            return CommandError(f"{who} refuses connections: no server runs there.")
+        return CommandError(f"{who} cannot be reached: {error.strerror or 'no network'}.")
+
+    @cached_property
+    def _trust(self) -> ssl.SSLContext:
+        """The authorities named by SSL_CERT_FILE, SSL_CERT_DIR or REQUESTS_CA_BUNDLE, else the usual ones."""
+        from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+        named = environ.get("SSL_CERT_FILE") or environ.get("SSL_CERT_DIR") or environ.get("REQUESTS_CA_BUNDLE")
+        try:
+            if named and Path(named).is_dir():
+                return ssl.create_default_context(capath=named)
+            context = ssl.create_default_context(cafile=named or None)
+            if not named:
+                context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+        except OSError as error:
+            raise CommandError("The certificates that SSL_CERT_FILE or the like names cannot be read.") from error
+        return context
+
+
+@dataclass(frozen=True)
+class _Route:
+    """What is connected to: judged addresses of the target, or those of the proxy."""
+
+    addresses: Sequence[str]
+    port: int
+    proxy: str = ""
+
+
+@dataclass(frozen=True)
+class _Proxy:
+    url: str
+    host: str
+    port: int
+
+
+class _Deadline:
+    """The end of one fetch: cuts its connections when the time is over, whatever they are waiting in."""
+
+    def __init__(self, seconds: float):
+        self._until = time.monotonic() + seconds
+        self._lock = threading.Lock()
+        self._watched: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        self._timer.join()
+        for sock in self._watched:
+            sock.close()
+
+    @property
+    def over(self) -> bool:
+        return time.monotonic() >= self._until
+
+    def left(self) -> float:
+        return max(0.0, self._until - time.monotonic())
+
+    def watch(self, sock: socket.socket) -> None:
+        """By a second descriptor, which stays valid whatever TLS makes of the first."""
+        with self._lock:
+            self._watched.append(sock.dup())
+        if self.over:
+            self._cut()
+
+    def _cut(self) -> None:
+        with self._lock:
+            for sock in self._watched:
+                with suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+
+
+class _Metered(io.RawIOBase):
+    """What a connection sends, up to a limit: an answer has no part (a line, a chunk) that could get around it."""
+
+    def __init__(self, raw: io.RawIOBase, limit: int, overflow: Callable[[], CommandError]):
+        self._raw, self._left, self._overflow = raw, limit, overflow
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        size = self._raw.readinto(buffer)
+        self._left -= size or 0
+        if self._left < 0:
+            raise self._overflow()
+        return size
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _adapter(
+    dial: Dial, *, trust: ssl.SSLContext | None, limit: int, overflow: Callable[[], CommandError]
+) -> "HTTPAdapter":
+    """Sends over connections that `dial` makes; names count only for the Host header and the certificate.
+
+    An answer of more than `limit` bytes raises `overflow()`.
+    """
+    from requests.adapters import HTTPAdapter
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+    answers = list[http.client.HTTPResponse]()
+
+    class Measured(http.client.HTTPResponse):
+        def __init__(self, sock: socket.socket, *given: Any, **named: Any):
+            super().__init__(sock, *given, **named)
+            self.fp = io.BufferedReader(_Metered(self.fp.detach(), limit, overflow))
+            answers.append(self)
+
+    class Plain(HTTPConnection):
+        response_class = Measured
+
+        def _new_conn(self) -> socket.socket:
+            return dial()
+
+    class Secure(HTTPSConnection):
+        response_class = Measured
+
+        def _new_conn(self) -> socket.socket:
+            return dial()
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain  # pyright: ignore[reportAssignmentType]  not even its own class fits its protocol
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = Secure  # pyright: ignore[reportAssignmentType]
+
+    pools: dict[str, type[HTTPConnectionPool]] = {"http": PlainPool, "https": SecurePool}
+
+    class Adapter(HTTPAdapter):
+        def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **others: Any) -> None:
+            super().init_poolmanager(connections, maxsize, block, ssl_context=trust, **others)
+            self.poolmanager.pool_classes_by_scheme = pools
+
+        def proxy_manager_for(self, proxy: str, **others: Any) -> Any:
+            manager = super().proxy_manager_for(proxy, ssl_context=trust, proxy_ssl_context=trust, **others)
+            manager.pool_classes_by_scheme = pools
+            return manager
+
+        def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+            conn.cert_reqs = "CERT_REQUIRED"  # by `trust` alone; requests would add its own authorities
+
+        def close(self) -> None:
+            for answer in answers:
+                answer.close()  # urllib3 forgets one whose headers it refuses
+            for manager in (self.poolmanager, *self.proxy_manager.values()):
+                for key in list(manager.pools.keys()):
+                    manager.pools[key].close()  # urllib3 would leave it to the garbage collector
+            super().close()
+
+    return Adapter()
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return location  # refused where it is read
+
+
+def _proxy_for(target: Target) -> _Proxy | None:
+    """What the environment names, not what the system's settings say."""
+    from requests.utils import should_bypass_proxies
+
+    named = getproxies_environment()
+    given = named.get(target.scheme) or named.get("all")
+    if not given or should_bypass_proxies(target.url, None):
+        return None
+    with suppress(ValueError, KeyError):
+        parts = urlsplit(given if "://" in given else f"http://{given}")
+        usual = {"http": 80, "https": 443}[parts.scheme]
+        if parts.hostname:
+            return _Proxy(parts.geturl(), parts.hostname, parts.port or usual)
+    raise CommandError(
+        "The proxy that this machine's environment names cannot be used. A person must set HTTPS_PROXY to an address "
+        "that starts with http:// or https://."
+    )
+
+
+@contextmanager
+def _explained(target: Target, deadline: _Deadline, bounds: Bounds) -> Generator[None]:
+    """What went wrong on the way, in our words: those of the libraries name proxies and quote servers."""
+    import requests
+    from urllib3.exceptions import HTTPError, IncompleteRead
+
+    try:
+        yield
+    except (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
+        if deadline.over:
+            raise _too_slow(target, bounds) from error
+        host, causes = target.host, list(_chain(error))
+        refused = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
+        if refused:
+            words = f"The certificate of {host} cannot be trusted: {refused.verify_message.rstrip('.')}."
+        elif any(isinstance(cause, TimeoutError) for cause in causes):
+            words = f"{host} is silent: it accepted the connection and then sent nothing for {bounds.silence_s:g} s."
+        elif any(isinstance(cause, ssl.SSLError) for cause in causes):
+            words = f"No secure connection to {host} could be made: its TLS is broken, or it speaks http only."
+        elif any(isinstance(cause, requests.exceptions.ProxyError) for cause in causes):
+            words = f"The proxy that this machine's environment names does not let {host} through."
+        elif any(isinstance(cause, IncompleteRead) for cause in causes):
+            words = f"{host} broke off: the answer is shorter than it said. Try again."
+        else:
+            words = f"{host} broke off, or does not answer in HTTP."
+        raise CommandError(words) from error
+
+
+def _chain(error: object) -> Iterator[BaseException]:
+    """An error and what led to it; urllib3 tells that by an argument."""
+    while isinstance(error, BaseException):
+        yield error
+        error = error.__cause__ or error.__context__ or next(iter(error.args), None)
+
+
+def _status_error(target: Target, response: "Response") -> CommandError:
+    """By number, never with the server's own words, which may be anything."""
+    status = response.status_code
+    with suppress(ValueError):
+        status = f"{status} {HTTPStatus(response.status_code).phrase}"
+    words = f"{shown(target.url)} answered {status}."
+    match response.status_code:
+        case 401 | 403:
+            words += " It wants a log-in or refuses programs. Use another source."
+        case 404 | 410:
+            words += " There is no such page."
+        case 407:
+            words = "The proxy that this machine's environment names asks for a password (407)."
+        case 429 | 503:
+            wait = _retry_after_s(response.headers)
+            words += f" It asks to wait {wait:,} s. Use another source." if wait else " It is busy. Use another source."
+        case _:
+            pass
+    return CommandError(words)
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> int | None:
+    given = headers.get("Retry-After", "").strip()[:40]
+    if given.isascii() and given.isdecimal():
+        return min(int(given), 10**9)
+    try:
+        return max(0, round(email.utils.parsedate_to_datetime(given).timestamp() - time.time()))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _body(target: Target, response: "Response", deadline: _Deadline, bounds: Bounds) -> bytes:
+    """Raises CommandError where it is larger than allowed, cut short or packed in a way that was not offered."""
+    named = {name.strip().lower() for name in response.headers.get("Content-Encoding", "").split(",")}
+    packings = named - {"", "identity"}
+    if packings - {"gzip", "x-gzip", "deflate"} or len(packings) > 1:
+        raise CommandError(f"{target.host} packs its answer in a way that was not offered (gzip, deflate).")
+    sent = _sent(target, response, deadline, bounds)
+    content = bytearray()
+    try:
+        for piece in _unpacked(sent) if packings else sent:
+            content += piece
+            if len(content) > bounds.unpacked:
+                raise _too_large(target, bounds.unpacked, "unpacked")
+    except zlib.error as error:
+        raise CommandError(f"The packed answer of {target.host} is damaged.") from error
+    return bytes(content)
+
+
+def _sent(target: Target, response: "Response", deadline: _Deadline, bounds: Bounds) -> Iterator[bytes]:
+    declared = response.headers.get("Content-Length", "")
+    if declared.isascii() and declared.isdecimal() and int(declared[:20]) > bounds.sent:
+        raise _too_large(target, bounds.sent, "sent")
+    for part in response.raw.stream(CHUNK, decode_content=False):
+        yield part
+        if deadline.over:
+            break
+    if deadline.over:  # a connection that was cut looks like the end of a body without a length
+        raise _too_slow(target, bounds)
+
+
+def _unpacked(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Of gzip (any number of members), zlib or bare deflate; pieces of bounded size, however much they unpack to."""
+    stream = None
+    for part in parts:
+        while part:
+            if stream is None:
+                stream = zlib.decompressobj(_window_bits(part[0]))
+            elif stream.eof:
+                if part[0] != _GZIP:
+                    return  # padding after the end
+                stream = zlib.decompressobj(_window_bits(_GZIP))
+            yield stream.decompress(part, CHUNK)
+            part = stream.unused_data if stream.eof else stream.unconsumed_tail
+    if stream is None:
+        return
+    yield stream.flush()
+    if not stream.eof:
+        raise zlib.error("cut short")
+
+
+_GZIP = 0x1F  # first byte
+
+
+def _window_bits(first: int) -> int:
+    """Servers call bare deflate and zlib by the same name: the first byte tells."""
+    if first == _GZIP:
+        return 16 + zlib.MAX_WBITS
+    return zlib.MAX_WBITS if first & 0x0F == 8 else -zlib.MAX_WBITS
+
+
+def _too_slow(target: Target, bounds: Bounds) -> CommandError:
+    return CommandError(f"{target.host} is too slow: no whole answer within {bounds.whole_s:g} s.")
+
+
+def _too_large(target: Target, limit: int, how: str) -> CommandError:
+    return CommandError(f"{shown(target.url)} is too large: more than {limit / 2**20:g} MB {how}, the limit of a page.")

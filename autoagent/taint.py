@@ -1,0 +1,92 @@
+"""What came from outside, and the addresses that stand in it: fetching any other could carry off what was read."""
+
+import re
+from collections.abc import Callable, Iterable
+from urllib.parse import unquote, urlsplit
+
+from autoagent.state import Observation, State
+
+_ADDRESS = re.compile(r"https?://[^\s<>\"'`|\\^{}]+", re.IGNORECASE)
+_BARE = re.compile(r"(?<![\w@/.-])(?:[\w-]+\.)+[a-z]{2,}(?::\d+)?(?:/[^\s<>\"'`|\\^{}]*)?", re.IGNORECASE)
+_AFTER = ".,;:!?)]}»”’*_"  # what stands behind an address in a sentence and is no part of it
+
+
+class KnownAddresses:
+    """Addresses that a run may fetch without telling a host anything new: others' words hold them, not the model's.
+
+    Those are the goal, what people said, search results and pages. What stands in an observation only because its
+    own call asked for it does not count. `whole` gives an observation's text in full.
+    """
+
+    def __init__(self, whole: Callable[[Observation], str]):
+        self._whole = whole
+        self._found: dict[str, frozenset[str]] = {}
+
+    def holds(self, address: str, state: State) -> bool:
+        wanted = _plain(address)
+        if wanted in _from_people(state.goal):
+            return True
+        current = (state.pending.step,) if state.pending else ()
+        return any(
+            wanted in self._in(observation)
+            for step in reversed((*state.steps, *current))
+            for observation in step.observations
+        )
+
+    def _in(self, observation: Observation) -> frozenset[str]:
+        by_person = observation.id.startswith("p")
+        if not (by_person or observation.outside):
+            return frozenset()
+        if observation.id not in self._found:
+            text = self._whole(observation)
+            found = _from_people(text) if by_person else _fetched(observation) | _foreign(text, observation)
+            self._found[observation.id] = found
+        return self._found[observation.id]
+
+
+def _fetched(observation: Observation) -> frozenset[str]:
+    """What the call itself fetched: the host knows it already."""
+    url = observation.call.args.get("url") if observation.call else None
+    return frozenset({_plain(url)} if isinstance(url, str) else ())
+
+
+def _foreign(text: str, observation: Observation) -> frozenset[str]:
+    asked = unquote(" ".join(_arguments(observation)))
+    return frozenset(found for found in _addresses(text) if unquote(found.partition("://")[2]) not in asked)
+
+
+def _arguments(observation: Observation) -> list[str]:
+    return [value for value in observation.call.args.values() if isinstance(value, str)] if observation.call else []
+
+
+def _from_people(text: str) -> frozenset[str]:
+    """Addresses in a person's words, where "example.org/a" means both schemes."""
+    bare = (f"{scheme}://{found}" for found in _BARE.findall(text) for scheme in ("https", "http"))
+    return frozenset(_addresses(text)) | frozenset(address for found in bare for address in _addresses(found))
+
+
+def _addresses(text: str) -> Iterable[str]:
+    """Every address in a text, also without what may only stand behind it: a full stop, a Korean particle."""
+    for found in _ADDRESS.findall(text):
+        ascii_part = re.match(r"[\x21-\x7e]+", found)
+        for variant in (found, ascii_part[0] if ascii_part else found):
+            yield _plain(variant)
+            yield _plain(variant.rstrip(_AFTER))
+
+
+def _plain(address: str) -> str:
+    """Without the fragment, which is never sent, and with one spelling of scheme and host."""
+    address = address.strip().partition("#")[0]
+    try:
+        parts = urlsplit(address)
+        return parts._replace(scheme=parts.scheme.lower(), netloc=parts.netloc.lower(), path=parts.path or "/").geturl()
+    except ValueError:
+        return address
+
+
+def host_of(address: str) -> str:
+    """The host in lower case without port and user, or the whole where it is no address."""
+    try:
+        return (urlsplit(address.strip()).hostname or address).rstrip(".").lower()
+    except ValueError:
+        return address

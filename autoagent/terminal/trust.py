@@ -1,0 +1,70 @@
+"""What a folder's own settings would change, told to the person who decides whether they may."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel
+
+from autoagent.settings import KEY, Settings, Wish
+from autoagent.terminal.answers import read_answer
+from autoagent.terminal.keyboard import Keyboard
+from autoagent.terminal.layout import Line, Piece, line
+from autoagent.terminal.look import Look
+
+QUESTION = "Use these settings? y/N "
+
+
+def ask_trust(
+    look: Look, keyboard: Keyboard, wishes: Sequence[Wish], found: Settings, *, until: Callable[[], bool]
+) -> bool | None:
+    """Whether the settings may count; None where the person leaves instead. Only a yes is one."""
+    look.write(*wish_lines(wishes, found))
+    try:
+        keyboard.settle(until)
+        typed = keyboard.line(f"  {QUESTION}", until=until)
+    except (EOFError, KeyboardInterrupt):
+        return None
+    return None if typed is None else read_answer(typed).kind == "yes"
+
+
+def wish_lines(wishes: Sequence[Wish], found: Settings) -> list[Line]:
+    """Each file with each setting as it would be, and where the key would go."""
+    lines: list[Line] = []
+    for wish in wishes:
+        lines.append(line(Piece("! ", "warn"), f"This folder's {wish.origin} sets"))
+        for name, value in wish.values.items():
+            lines.append(line(f"{name} = {json.dumps(_plain(value), ensure_ascii=False)}", first=4, rest=6))
+            if name == "base_url":
+                lines.append(line(Piece(key_words(str(value), found), "bold"), first=6))
+    return lines
+
+
+def key_words(base_url: str, found: Settings) -> str:
+    """Whose key would be sent to which host."""
+    host = host_of(base_url)
+    match found.origins.get("api_key"):
+        case "environment":
+            return f"your {KEY} from the environment would be sent to {host}"
+        case str(origin):
+            return f"the {KEY} of {origin} would be sent to {host}"
+        case None:
+            return f"an {KEY} that you set later would be sent to {host}"
+
+
+def host_of(address: str) -> str:
+    """The host, in the letters that are looked up: no name in other letters passes for a known one."""
+    try:
+        host = urlsplit(address).netloc.rpartition("@")[2]
+        return host if host.isascii() else host.encode("idna").decode()
+    except (ValueError, UnicodeError):
+        return address
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(exclude_none=True)
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in cast(dict[str, Any], value).items()}
+    return value
