@@ -9,7 +9,8 @@
   x CommandError           a command was refused or failed: told to the model
     + UnknownCommand
     + InvalidArguments
-    + SandboxError         the path or place is not this run's to touch
+    + SandboxError         the path, address or place is not this run's to touch
+    + Unanswered           a search engine gave no answer: another is asked
   x JournalError           the record cannot be written: the run stops before the act, exit code 1
     + JournalLocked        another process owns the run: exit code 2
     + JournalCorrupt       damage before the last newline: nothing is guessed, exit code 1
@@ -56,6 +57,17 @@ class InvalidArguments(CommandError): ...
 
 
 class SandboxError(CommandError): ...
+
+
+class Unanswered(CommandError):
+    """A search engine gave no answer; the message goes after its name: "blocks searches (202)", without the query.
+
+    With `rest` the engine is left alone for a while, for `retry_after_s` at least.
+    """
+
+    def __init__(self, because: str, *, rest: bool = True, retry_after_s: float = 0):
+        super().__init__(because)
+        self.rest, self.retry_after_s = rest, retry_after_s
 
 
 class JournalError(AutoagentError): ...

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from autoagent.state import Observation, State
 
 _ADDRESS = re.compile(r"https?://[^\s<>\"'`|\\^{}]+", re.IGNORECASE)
 _BARE = re.compile(r"(?<![\w@/.-])(?:[\w-]+\.)+[a-z]{2,}(?::\d+)?(?:/[^\s<>\"'`|\\^{}]*)?", re.IGNORECASE)
+_PARTICLE = re.compile(r"(?<=[가-힣])(?:에서|으로|을|를|이|가|은|는|의|에|로|와|과|도|만)[.,)]?$")
 _AFTER = ".,;:!?)]}»”’*_"  # what stands behind an address in a sentence and is no part of it
 
 
@@ -69,14 +70,14 @@ def _addresses(text: str) -> Iterable[str]:
     """Every address in a text, also without what may only stand behind it: a full stop, a Korean particle."""
     for found in _ADDRESS.findall(text):
         ascii_part = re.match(r"[\x21-\x7e]+", found)
-        for variant in (found, ascii_part[0] if ascii_part else found):
+        for variant in (found, ascii_part[0] if ascii_part else found, _PARTICLE.sub("", found)):
             yield _plain(variant)
             yield _plain(variant.rstrip(_AFTER))
 
 
 def _plain(address: str) -> str:
-    """Without the fragment, which is never sent, and with one spelling of scheme and host."""
-    address = address.strip().partition("#")[0]
+    """Without the fragment, which is never sent, and with one spelling of scheme, host and what is not ASCII."""
+    address = quote(address.strip().partition("#")[0], safe="%/:?[]@!$&'()*+,;=~")
     try:
         parts = urlsplit(address)
         return parts._replace(scheme=parts.scheme.lower(), netloc=parts.netloc.lower(), path=parts.path or "/").geturl()

@@ -432,9 +432,9 @@ def test_large_inputs_take_seconds(ws: Path) -> None:
     paragraph = "The {n}th wagon of the train carried {n} barrels of salt to harbour {n}. It came back empty.\n\n"
     for file in range(500):
         write(ws, f"big/f{file:03}.txt", "".join(paragraph.format(n=file * 100 + n) for n in range(30)))
-    began = time.monotonic()
+    began = time.process_time()
     state = run(ws, "Which harbour got the salt of the 4321th wagon?")
-    took_s = time.monotonic() - began
+    took_s = time.process_time() - began
     assert state.status == "reached", state.reason
     assert "4321" in quotes(ws, state.result)[0][0]
     assert took_s < 15

@@ -272,5 +272,5 @@ def test_a_rule_of_the_command_line_names_a_host(rule: str) -> None:
     "rule", ["", "host:", "host:*", "host:*.", "host:a/b", "evil.example", "shell:git", "host:a b"]
 )
 def test_any_other_rule_is_refused_with_its_form(rule: str) -> None:
-    with pytest.raises(ValueError, match="host:example.org"):
+    with pytest.raises(ValueError, match="looks like host:"):
         check_rule(rule)

@@ -63,6 +63,8 @@ def test_an_address_that_stands_there_otherwise_is_not_known(text: str) -> None:
         ("Read example.org/a, then stop", "http://example.org/a"),
         ("Compare example.org and example.com", "https://example.com/"),
         ("Read EXAMPLE.org", "https://example.org"),
+        ("https://example.org/날씨를 요약해 줘", "https://example.org/날씨"),
+        ("https://example.org/날씨", "https://example.org/%EB%82%A0%EC%94%A8"),
     ],
 )
 def test_an_address_in_the_goal_is_known_with_and_without_its_scheme(goal: str, address: str) -> None:

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from autoagent.env import Found
-from autoagent.errors import CommandError
+from autoagent.errors import Unanswered
 
 
 class Provider(Protocol):
@@ -21,17 +21,6 @@ class Provider(Protocol):
         Called from several threads at once. Neither name nor notes hold the query.
         """
         ...
-
-
-class Unanswered(CommandError):
-    """An engine gave no answer; the message goes after its name: "blocks searches (202)". It never holds the query.
-
-    With `rest` the engine is left alone for a while, for `retry_after_s` at least.
-    """
-
-    def __init__(self, because: str, *, rest: bool = True, retry_after_s: float = 0):
-        super().__init__(because)
-        self.rest, self.retry_after_s = rest, retry_after_s
 
 
 def silent() -> Unanswered:

@@ -75,8 +75,8 @@ _SUMMARISES = re.compile(
     re.I,
 )
 _READS = re.compile(  # "Read … and tell me", which every task on a page does
-    r"^\W*(?:please\s+)?(?:read|open|visit|fetch|browse|look at|go to|check)\s+(?:the\s+)?(?:page|article|site|document)?\s*"
-    r"(https?://\S+?),?\s+(?:and\s+then|and|then)\s+",
+    r"^\W*(?:please\s+)?(?:read|open|visit|fetch|browse|look at|go to|check)\s+(?:the\s+)?"
+    r"(?:page|article|site|document)?\s*(https?://\S+?),?\s+(?:and\s+then|and|then)\s+",
     re.I,
 )
 _LENGTH = re.compile(r"(\d{1,2})\s*(?:sentences|points|bullets|lines|quotes|문장|줄)", re.I)

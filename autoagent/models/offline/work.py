@@ -26,6 +26,7 @@ from autoagent.models.offline.words import (
 
 LINES = 300  # quoted of a search; the count is of all
 LINES_TOLD = 10
+NAMED = 20  # documents that were not read
 _OF_PAGES = {"페이지", "웹페이지", "기사", "링크", "사이트", "주소", "글", "웹", "블로그"}  # what an address leads to
 
 
@@ -251,4 +252,5 @@ def _looked_in(material: Material, language: Language) -> str:
 
 
 def _named(unread: Sequence[tuple[str, str]]) -> str:
-    return "; ".join(f"{path} ({' '.join(why.split())[:200].rstrip('.')})" for path, why in unread[:20])
+    named = [f"{path} ({' '.join(why.split())[:200].rstrip('.')})" for path, why in unread[:NAMED]]
+    return "; ".join(named) + (f"; … (+{len(unread) - NAMED:,})" if len(unread) > NAMED else "")
