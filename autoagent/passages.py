@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from autoagent.language import without_inflection, without_particle
+
 Count = Callable[[str], int]
 
 NOTHING = "(no passage holds the question's words; the beginning:)"
@@ -56,10 +58,6 @@ _STOP = frozenset(
         "등 및 또는 그리고 대해 대한 대하여 관해 관한 따르면 내용 설명 알려 알려줘 말해 말해줘 찾아 찾아줘 줘 해 해줘",
         "뭐 뭔 있 없 하 되 있는 하는 되는 있나 인가 페이지 문서 글 기사 위해 위한 통해 모두 전체",
     )
-)
-_PARTICLES = _words(  # longest first
-    "으로부터 에서부터 에서는 에서의 에게서 이라는 으로는 에서 에게 으로 까지 부터 마다 보다 처럼 만큼 하고 이나 라는",
-    "에는 에도 와의 과의 로서 로써 은 는 이 가 을 를 에 의 로 와 과 도 만",
 )
 _ENDINGS = _words(
     "하였습니까 했습니까 합니까 됩니까 입니까 습니까 인가요 하나요 되나요 했나요 됐나요 있나요 한가요 은가요 이에요",
@@ -292,14 +290,6 @@ def _add_cjk(run: str, strings: dict[str, float]) -> None:
             strings[pair] = 0.5 if _HIRAGANA.search(pair) else 1.0
 
 
-def without_particle(word: str) -> str:
-    """계약을 → 계약; of a word of two syllables, 회의 stays what it is."""
-    for particle in _PARTICLES:
-        if word.endswith(particle) and len(word) - len(particle) >= (1 if len(particle) > 1 else 2):
-            return word[: -len(particle)]
-    return word
-
-
 def _without_ending(word: str) -> str:
     ending = next((ending for ending in _ENDINGS if word.endswith(ending) and len(word) > len(ending)), "")
     return word.removesuffix(ending) if ending else word
@@ -310,16 +300,7 @@ def stem(word: str) -> str:
     word = word.casefold()
     if len(word) < 4 or not word.isascii() or not word.isalpha():
         return word
-    if word.endswith("ies") and len(word) > 4:
-        word = word[:-3] + "y"
-    elif word.endswith(("ches", "shes", "xes", "zes", "sses")):
-        word = word[:-2]
-    elif word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        word = word[:-1]
-    for suffix in ("ing", "ed"):
-        if word.endswith(suffix) and len(word) >= len(suffix) + 3 and re.search("[aeiouy]", word[: -len(suffix)]):
-            word = re.sub(r"([bdgmnprt])\1$", r"\1", word[: -len(suffix)])
-            break
+    word = without_inflection(word)
     if len(word) > 6:
         word = re.sub(r"(?<=\w{4})(?:ations?|ate|ion|ment|ly|able|ible|al)$", "", word)
     return word[:-1] if word.endswith(("e", "y")) and len(word) > 4 else word

@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 from autoagent import __version__
 from autoagent.env import Fetched
 from autoagent.errors import CommandError, SandboxError
-from autoagent.sandbox import network
+from autoagent.sandbox import answer, network
 from autoagent.sandbox.network import BOUNDS, Bounds, Fetcher
 
 A, B = "93.184.216.34", "8.8.8.8"
@@ -682,7 +682,7 @@ def test_what_was_packed_as_offered_is_unpacked(world: World, name: str, packed:
 
 
 def test_text_that_packs_to_the_last_bit_of_a_piece_is_whole(world: World) -> None:
-    content = bytes(network.CHUNK * 3)
+    content = bytes(answer.CHUNK * 3)
     assert world.serve(reply(raw_deflate(content), "Content-Encoding: deflate")).content == content
 
 

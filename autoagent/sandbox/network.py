@@ -7,20 +7,17 @@ leads to. The proxy itself is the person's choice and may be anywhere. It looks 
 reaches is bounded by its own rules, and for https by the certificate of the name.
 """
 
-import email.utils
 import http.client
 import io
 import socket
 import ssl
 import threading
 import time
-import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from http import HTTPStatus
 from os import environ
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -31,15 +28,14 @@ from autoagent import __version__
 from autoagent.env import Fetched
 from autoagent.errors import CommandError, SandboxError
 from autoagent.sandbox.addresses import Kind, Target, judge, literal, read_url, shown
+from autoagent.sandbox.answer import BOUNDS, Bounds, Metered, read_body, status_error, too_large, too_slow
 
 if TYPE_CHECKING:
-    from requests import Response
     from requests.adapters import HTTPAdapter
 
 PORTS = frozenset({80, 443, 8000, 8008, 8080, 8081, 8443, 8888})  # of public addresses
 REDIRECTS = 10
 _REDIRECTED = (301, 302, 303, 307, 308)
-CHUNK = 16_384  # bytes
 HEADERS = {
     "User-Agent": f"autoagent/{__version__}",
     "Accept": "*/*",
@@ -50,20 +46,6 @@ HEADERS = {
 Resolve = Callable[[str, int], Sequence[str]]  # name and port to IP addresses; raises OSError
 Connect = Callable[[str, int, float], socket.socket]  # IP address, port, seconds; raises OSError
 Dial = Callable[[], socket.socket]
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Of one fetch: bytes as sent and as unpacked; seconds in all, until connected, and without a byte."""
-
-    sent: int = 10 * 2**20
-    unpacked: int = 20 * 2**20
-    whole_s: float = 60
-    connect_s: float = 10
-    silence_s: float = 20
-
-
-BOUNDS = Bounds()
 
 
 def look_up(name: str, port: int) -> Sequence[str]:
@@ -126,7 +108,7 @@ class Fetcher:
             lambda: self._dial(target, route, deadline),
             trust=self._trust if secure else None,
             limit=self._bounds.sent,
-            overflow=lambda: _too_large(target, self._bounds.sent, "sent"),
+            overflow=lambda: too_large(target, self._bounds.sent, "sent"),
         )
         # not by a session: it would read the whole body of a redirect, and keep cookies
         with (
@@ -138,8 +120,8 @@ class Fetcher:
             if location is not None and response.status_code in _REDIRECTED:
                 return _joined(target.url, location.encode("latin-1").decode("utf-8", "replace"))
             if not 200 <= response.status_code < 300:
-                raise _status_error(target, response)
-            content = _body(target, response, deadline, self._bounds)
+                raise status_error(target, response)
+            content = read_body(target, response, lambda: deadline.over, self._bounds)
             return Fetched(target.url, content, response.headers.get("Content-Type", ""))
 
     def _route(self, target: Target, deadline: "_Deadline") -> "_Route":
@@ -219,7 +201,7 @@ class Fetcher:
 
     def _unreached(self, target: Target, route: "_Route", deadline: "_Deadline", error: OSError) -> CommandError:
         if deadline.over:
-            return _too_slow(target, self._bounds)
+            return too_slow(target, self._bounds)
         who = "The proxy" if route.proxy else f"{target.host}, port {target.port},"
         if isinstance(error, TimeoutError):
             return CommandError(f"{who} did not answer within {self._bounds.connect_s:g} s.")
@@ -301,27 +283,6 @@ class _Deadline:
                     sock.shutdown(socket.SHUT_RDWR)
 
 
-class _Metered(io.RawIOBase):
-    """What a connection sends, up to a limit: an answer has no part (a line, a chunk) that could get around it."""
-
-    def __init__(self, raw: io.RawIOBase, limit: int, overflow: Callable[[], CommandError]):
-        self._raw, self._left, self._overflow = raw, limit, overflow
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        size = self._raw.readinto(buffer)
-        self._left -= size or 0
-        if self._left < 0:
-            raise self._overflow()
-        return size
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
 def _adapter(
     dial: Dial, *, trust: ssl.SSLContext | None, limit: int, overflow: Callable[[], CommandError]
 ) -> "HTTPAdapter":
@@ -338,7 +299,7 @@ def _adapter(
     class Measured(http.client.HTTPResponse):
         def __init__(self, sock: socket.socket, *given: Any, **named: Any):
             super().__init__(sock, *given, **named)
-            self.fp = io.BufferedReader(_Metered(self.fp.detach(), limit, overflow))
+            self.fp = io.BufferedReader(Metered(self.fp.detach(), limit, overflow))
             answers.append(self)
 
     class Plain(HTTPConnection):
@@ -421,7 +382,7 @@ def _explained(target: Target, deadline: _Deadline, bounds: Bounds) -> Generator
         yield
     except (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
         if deadline.over:
-            raise _too_slow(target, bounds) from error
+            raise too_slow(target, bounds) from error
         host, causes = target.host, list(_chain(error))
         refused = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
         if refused:
@@ -444,102 +405,3 @@ def _chain(error: object) -> Iterator[BaseException]:
     while isinstance(error, BaseException):
         yield error
         error = error.__cause__ or error.__context__ or next(iter(error.args), None)
-
-
-def _status_error(target: Target, response: "Response") -> CommandError:
-    """By number, never with the server's own words, which may be anything."""
-    status = response.status_code
-    with suppress(ValueError):
-        status = f"{status} {HTTPStatus(response.status_code).phrase}"
-    words = f"{shown(target.url)} answered {status}."
-    match response.status_code:
-        case 401 | 403:
-            words += " It wants a log-in or refuses programs. Use another source."
-        case 404 | 410:
-            words += " There is no such page."
-        case 407:
-            words = "The proxy that this machine's environment names asks for a password (407)."
-        case 429 | 503:
-            wait = _retry_after_s(response.headers)
-            words += f" It asks to wait {wait:,} s. Use another source." if wait else " It is busy. Use another source."
-        case _:
-            pass
-    return CommandError(words)
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> int | None:
-    given = headers.get("Retry-After", "").strip()[:40]
-    if given.isascii() and given.isdecimal():
-        return min(int(given), 10**9)
-    try:
-        return max(0, round(email.utils.parsedate_to_datetime(given).timestamp() - time.time()))
-    except (ValueError, OverflowError):
-        return None
-
-
-def _body(target: Target, response: "Response", deadline: _Deadline, bounds: Bounds) -> bytes:
-    """Raises CommandError where it is larger than allowed, cut short or packed in a way that was not offered."""
-    named = {name.strip().lower() for name in response.headers.get("Content-Encoding", "").split(",")}
-    packings = named - {"", "identity"}
-    if packings - {"gzip", "x-gzip", "deflate"} or len(packings) > 1:
-        raise CommandError(f"{target.host} packs its answer in a way that was not offered (gzip, deflate).")
-    sent = _sent(target, response, deadline, bounds)
-    content = bytearray()
-    try:
-        for piece in _unpacked(sent) if packings else sent:
-            content += piece
-            if len(content) > bounds.unpacked:
-                raise _too_large(target, bounds.unpacked, "unpacked")
-    except zlib.error as error:
-        raise CommandError(f"The packed answer of {target.host} is damaged.") from error
-    return bytes(content)
-
-
-def _sent(target: Target, response: "Response", deadline: _Deadline, bounds: Bounds) -> Iterator[bytes]:
-    declared = response.headers.get("Content-Length", "")
-    if declared.isascii() and declared.isdecimal() and int(declared[:20]) > bounds.sent:
-        raise _too_large(target, bounds.sent, "sent")
-    for part in response.raw.stream(CHUNK, decode_content=False):
-        yield part
-        if deadline.over:
-            break
-    if deadline.over:  # a connection that was cut looks like the end of a body without a length
-        raise _too_slow(target, bounds)
-
-
-def _unpacked(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Of gzip (any number of members), zlib or bare deflate; pieces of bounded size, however much they unpack to."""
-    stream = None
-    for part in parts:
-        while part:
-            if stream is None:
-                stream = zlib.decompressobj(_window_bits(part[0]))
-            elif stream.eof:
-                if part[0] != _GZIP:
-                    return  # padding after the end
-                stream = zlib.decompressobj(_window_bits(_GZIP))
-            yield stream.decompress(part, CHUNK)
-            part = stream.unused_data if stream.eof else stream.unconsumed_tail
-    if stream is None:
-        return
-    yield stream.flush()
-    if not stream.eof:
-        raise zlib.error("cut short")
-
-
-_GZIP = 0x1F  # first byte
-
-
-def _window_bits(first: int) -> int:
-    """Servers call bare deflate and zlib by the same name: the first byte tells."""
-    if first == _GZIP:
-        return 16 + zlib.MAX_WBITS
-    return zlib.MAX_WBITS if first & 0x0F == 8 else -zlib.MAX_WBITS
-
-
-def _too_slow(target: Target, bounds: Bounds) -> CommandError:
-    return CommandError(f"{target.host} is too slow: no whole answer within {bounds.whole_s:g} s.")
-
-
-def _too_large(target: Target, limit: int, how: str) -> CommandError:
-    return CommandError(f"{shown(target.url)} is too large: more than {limit / 2**20:g} MB {how}, the limit of a page.")

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from autoagent.models.offline.clauses import QUOTED
 from autoagent.models.offline.paths import mask_paths
-from autoagent.models.offline.words import is_hangul, is_stop, language_of, without_particle
+from autoagent.language import without_particle
+from autoagent.models.offline.words import is_hangul, is_stop, language_of
 
 _UNTIL = (
     r"(?=\s+(?:in|from|under|within|across|throughout|inside|appears?|occurs?|are|is|into|exist)\b|\s*[?.!,:;]?\s*$)"

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from autoagent.language import PARTICLES, without_inflection, without_particle
+
 Language = Literal["en", "ko"]
 
 TOKEN = re.compile(r"[가-힣]+|\d+(?:[.,:/-]\d+)*|[^\W\d_가-힣]+(?:['’][a-z]{1,2}\b)?")
@@ -23,10 +25,6 @@ def _longest_first(*lines: str) -> list[str]:
     return sorted(vocabulary(*lines), key=lambda word: (-len(word), word))
 
 
-_PARTICLES = _longest_first(
-    "으로부터 에서부터 에서는 에서의 에게서 이라는 으로는 에서 에게 으로 까지 부터 마다 보다 처럼 만큼 하고 이나 라는",
-    "에는 에도 와의 과의 로서 로써 은 는 이 가 을 를 에 의 로 와 과 도 만",
-)
 _ENDINGS = _longest_first(
     "하였습니까 했습니까 합니까 됩니까 입니까 습니까 인가요 하나요 되나요 했나요 됐나요 지나요 있나요 인지 는지 나요",
     "한가요 은가요 까요 한가 인가 는가 니까 주세요",
@@ -73,26 +71,9 @@ def stem(word: str) -> str:
     word = word.casefold().replace("’", "'").removesuffix("'s")
     if not word.isalpha() or len(word) < 4:
         return word
-    if word.endswith("ies") and len(word) > 4:
-        word = word[:-3] + "y"
-    elif word.endswith(("ches", "shes", "xes", "zes", "sses")):
-        word = word[:-2]
-    elif word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        word = word[:-1]
-    for suffix in ("ing", "ed"):
-        if word.endswith(suffix) and len(word) >= len(suffix) + 3 and re.search("[aeiouy]", word[: -len(suffix)]):
-            word = re.sub(r"([bdgmnprt])\1$", r"\1", word[: -len(suffix)])
-            break
+    word = without_inflection(word)
     word = _SUFFIX.sub("", word) if len(word) > 6 else word
     return word[:-1] if word.endswith("e") and len(word) > 4 else word
-
-
-def without_particle(word: str) -> str:
-    """계약을 → 계약; a word of which one syllable would be left keeps a particle of one syllable (회의)."""
-    for particle in _PARTICLES:
-        if word.endswith(particle) and len(word) - len(particle) >= (1 if len(particle) > 1 else 2):
-            return word[: -len(particle)]
-    return word
 
 
 def without_ending(word: str) -> str:
@@ -102,7 +83,7 @@ def without_ending(word: str) -> str:
 
 def particle_variants(word: str) -> list[str]:
     """The word as it stands, then without each particle that it may end in, longest first."""
-    return [word, *(word.removesuffix(end) for end in _PARTICLES if word.endswith(end) and word != end)]
+    return [word, *(word.removesuffix(end) for end in PARTICLES if word.endswith(end) and word != end)]
 
 
 def tokens(text: str) -> Iterator[str]:
