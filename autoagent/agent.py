@@ -82,7 +82,8 @@ class Agent:
             return RunPaused(status="limit", reason=too_late) if too_late else None
         if state.unreadable >= UNREADABLE_IN_A_ROW:
             problem = state.steps[-1].observations[-1].text
-            return RunEnded(status="unreached", result=f"{state.unreadable} unreadable replies in a row: {problem}")
+            result = f"{state.unreadable} unreadable replies in a row. The model was told: {problem}"
+            return RunEnded(status="unreached", result=result)
         if repeated := stall.stalled(state):
             return RunEnded(status="stalled", result=repeated)
         used_up = state.limits.exceeded(steps=state.step, usage=state.usage, worked_s=state.worked_s)
@@ -163,7 +164,7 @@ class Agent:
             return False
         share = limit // memory.SUMMARY_SHARE
         old = replace(self.state, steps=self.state.steps[:upto], pending=None)
-        instruction = Template(self.prompts.summary).substitute(words=share // 2)
+        instruction = Template(self.prompts.summary).substitute(words=min(share, self.setup.reply_tokens) // 2)
         tail_tokens = count(instruction) + memory.FRAMING_TOKENS
         asked = memory.build_context(
             old, self.prompts.system, instruction, fixed_tokens=self.fixed_tokens, tail_tokens=tail_tokens

@@ -32,7 +32,8 @@ class Mask:
         self.learn(secrets)
 
     def learn(self, secrets: Iterable[str]) -> None:
-        known = set(self._spellings).union(*map(_spelled, filter(None, secrets)))
+        long = (secret for secret in secrets if len(secret) >= SHORTEST or secret.endswith("@"))
+        known = set(self._spellings).union(*map(_spelled, long))
         self._spellings = tuple(sorted(known, key=lambda spelling: (-len(spelling), spelling)))
 
     def __call__(self, text: str) -> str:

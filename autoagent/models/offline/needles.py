@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
+from autoagent.language import without_particle
 from autoagent.models.offline.clauses import QUOTED
 from autoagent.models.offline.paths import mask_paths
-from autoagent.language import without_particle
 from autoagent.models.offline.words import is_hangul, is_stop, language_of
 
 _UNTIL = (
