@@ -52,3 +52,7 @@ def __getattr__(name: str) -> Any:
     if home is None:
         raise AttributeError(f"module 'autoagent' has no attribute {name!r}")
     return getattr(importlib.import_module(f"autoagent.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

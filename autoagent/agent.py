@@ -9,18 +9,15 @@ from autoagent.ask import Answer, Purpose, ask
 from autoagent.env import Files, Web
 from autoagent.errors import JournalError, ThoughtError
 from autoagent.events import ApprovalGiven, Compacted, Event, PersonSaid, ReviewAsked, RuleKept, RunEnded, RunPaused
-from autoagent.executor import EDITED, Executor, whole_text
+from autoagent.executor import EDITED, Executor
 from autoagent.inbox import InboxMessage
 from autoagent.journal import Journal
 from autoagent.models import PLAIN_TEXT, Model
 from autoagent.people import People
 from autoagent.prompts import Prompts
 from autoagent.registry import Registry
-from autoagent.state import State
-from autoagent.taint import KnownAddresses
-from autoagent.thoughts import parse_thought
-
-UNREADABLE_IN_A_ROW = 3
+from autoagent.state import UNREADABLE_IN_A_ROW, State
+from autoagent.thoughts import Thought, parse_thought
 
 
 class Agent:
@@ -43,8 +40,7 @@ class Agent:
         if journal.state.setup is None:
             raise JournalError(f"{journal.path}: the run has no start")
         self.setup, self.schema = journal.state.setup, registry.reply_schema()
-        known = KnownAddresses(lambda observation: whole_text(journal, observation))
-        self.executor = Executor(journal, registry, files, web, people, self.setup, model.count, known)
+        self.executor = Executor(journal, registry, files, web, people, self.setup, model.count)
         self.registry = registry
         self.fixed_text, self.fixed_tokens = prompts.system + json.dumps(self.schema), 0
 
@@ -100,6 +96,7 @@ class Agent:
         try:
             thought = parse_thought(reply.text, cut=reply.finish_reason == "length")
             self.registry.check(thought)
+            self.check_secrets(thought)
         except ThoughtError as error:
             thought, problem = None, memory.clip(str(error), self.setup.context_tokens // 16, self.model.count)
         share = self.setup.context_tokens // memory.SAID_SHARE // (1 if thought else 4)
@@ -109,6 +106,16 @@ class Agent:
         said = memory.clip(text, share, self.model.count)
         tokens = self.model.count(said + problem) + memory.FRAMING_TOKENS
         self.record(answer.event("step", thought=thought, problem=problem, said=said, tokens=tokens))
+
+    def check_secrets(self, thought: Thought) -> None:
+        """Arguments are journalled without known secrets; run as they are then, they would write `***` into files."""
+        for call in thought.commands:
+            given, acts = call.model_dump_json(), self.registry[call.name].effect in ("writes", "executes", "sends")
+            if acts and self.journal.mask(given) != given:
+                told = (
+                    f"The arguments of {call.name} hold a value that is kept secret here. Nothing ran. Do it without."
+                )
+                raise ThoughtError(told)
 
     def fitting_context(self) -> memory.Context | None:
         """The next step's context; None where steps were compacted instead, or it can't fit and the run pauses.
@@ -174,8 +181,7 @@ class Agent:
             self.record(answer.event("summary"))
         elif self.state.status != "running" or self.people.stop_reason:
             return True
-        whole = answer is not None and answer.reply.finish_reason != "length"
-        by_model = answer.reply.text.strip() if answer and whole else ""
+        by_model = answer.reply.text.strip() if answer and _is_summary(answer) else ""
         text = memory.summary(self.state, upto, share, count, by_model=by_model)
         dropped = sum(step.total_tokens for step in self.state.steps[self.state.summarized : upto])
         tokens = count(text) + memory.FRAMING_TOKENS
@@ -252,3 +258,14 @@ class Agent:
     def record(self, event: Event) -> None:
         """The only way the state of a run ever changes."""
         self.journal.append(event)
+
+
+def _is_summary(answer: Answer) -> bool:
+    """Not cut, and not one more step by mistake, which would take the place of everything that was found."""
+    if answer.reply.finish_reason == "length":
+        return False
+    try:
+        parse_thought(answer.reply.text)
+    except ThoughtError:
+        return True
+    return False

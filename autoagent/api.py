@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ class Run:
     """A run as it stands. All but `reached` can be resumed."""
 
     folder: Path
-    state: State
+    state: State = field(repr=False)
 
     @property
     def id(self) -> str:
@@ -91,6 +91,8 @@ def run(
     folder = Path(workspace).resolve()
     if not folder.is_dir():
         raise ConfigError(f"workspace {workspace}: there is no such folder")
+    if wrong := next((one for one in commands if not hasattr(one, "effect")), None):
+        raise ConfigError(f'{wrong!r} is no command. Make it one: @autoagent.command("reads")')
     goals = [text for text in ([goal] if isinstance(goal, str) else goal) if text.strip()]
     if not goals:
         raise ConfigError("the goal is empty")

@@ -238,13 +238,13 @@ class RunWeb:
         self._fetcher: Fetcher | None = None
         self._searcher: Searcher | None = None
 
-    def fetch(self, url: str) -> Fetched:
+    def fetch(self, url: str, may_redirect: Callable[[str, str], bool] | None = None) -> Fetched:
         with self._lock:
             if self._fetcher is None:
                 from autoagent.sandbox.network import Fetcher
 
                 self._fetcher = Fetcher(allow_local=self._setup.allow_local_network)
-        return self._fetcher.fetch(url)
+        return self._fetcher.fetch(url, may_redirect)
 
     def search(self, query: str, limit: int) -> Found:
         with self._lock:

@@ -82,11 +82,13 @@ class Change:
 class Excerpt:
     """The part of a long text that matters: what a command returns whose result is more than its share.
 
-    `text` fits the share; `whole` is kept beside it and read with read_observation.
+    `text` fits the share; `whole` is kept beside it and read with read_observation. `says_more`: the text itself tells
+    how to read on.
     """
 
     text: str
     whole: str
+    says_more: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,10 +133,11 @@ class Found:
 class Web(Protocol):
     """The world outside, for reading. Every method raises CommandError in words for the model."""
 
-    def fetch(self, url: str) -> Fetched:
+    def fetch(self, url: str, may_redirect: Callable[[str, str], bool] | None = None) -> Fetched:
         """A GET of a public http(s) address, redirects followed, within limits of size and time.
 
-        Raises SandboxError for an address that is not this run's to reach.
+        `may_redirect(url, target)` is asked for each of them; a command need not give it. Raises SandboxError for an
+        address that is not this run's to reach.
         """
         ...
 

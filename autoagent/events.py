@@ -80,6 +80,7 @@ class RunPaused(_Event):
     type: Literal["run_paused"] = "run_paused"
     status: Literal["paused", "waiting", "limit", "unavailable", "error"]
     reason: str
+    seconds: float = 0.0  # of work that was cut and is made again
     message_id: str = ""
 
 
@@ -194,6 +195,7 @@ class CommandStarted(_Event):
     call_id: str
     call: CommandCall
     allowed_by: str
+    repeatable: bool = False  # it runs again where its end was not recorded
     path: str = ""
     before: str = ""
     after: str = ""

@@ -5,12 +5,12 @@ import json
 import threading
 import time
 import traceback
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 
 from autoagent import memory, policy, stall
-from autoagent.env import Change, Completion, Env, Excerpt, Files, Web
+from autoagent.env import Change, Completion, Env, Excerpt, Fetched, Files, Found, Web
 from autoagent.errors import CommandError
 from autoagent.events import ApprovalAsked, CommandFinished, CommandStarted, Outcome, RunEnded, RunPaused, Setup
 from autoagent.journal import Journal, artifact
@@ -22,6 +22,7 @@ from autoagent.taint import KnownAddresses
 EDITED = "edited by the person"  # what they see next is the change that it makes
 CHANGED_SINCE = "What it would change is no longer as it was when you were asked."
 SIDE_BY_SIDE = 8
+READ_AGAIN = "read_observation"
 UNKNOWN = (
     "OUTCOME UNKNOWN: this command had started when the program stopped, and its end was not recorded. "
     "It may have taken effect fully, partly or not at all: look before you repeat it."
@@ -38,6 +39,7 @@ class Result:
     outcome: Outcome
     text: str
     whole: str = ""
+    says_more: bool = False
     detail: str = ""
     wrote: str = ""
     seconds: float = 0.0
@@ -54,7 +56,7 @@ class Executor:
     people: People
     setup: Setup
     count: memory.Count
-    known: KnownAddresses
+    known: KnownAddresses = field(default_factory=KnownAddresses)
 
     def act(self, pending: Pending) -> None:
         """Do the next command of a thought, or the next few at once where all of them only read."""
@@ -81,7 +83,7 @@ class Executor:
             return None
         if bound.command.effect == "ends":
             return self._end_run(call, bound, env, seen)
-        self.journal.append(_started(call, allowed_by, change))
+        self.journal.append(_started(call, bound, allowed_by, change))
         result = self._run(bound, change, env)
         self._finish(call, result, seen, ends_batch=result.outcome != "ok" and bound.command.effect != "reads")
 
@@ -121,7 +123,7 @@ class Executor:
         outside is asked for once, and gets an equal part at once. A stop leaves them to be run when the run goes on.
         """
         for read in reads:
-            self.journal.append(_started(read.call, read.allowed_by, None))
+            self.journal.append(_started(read.call, read.bound, read.allowed_by, None))
         whole, began = self.setup.context_tokens // memory.OBSERVED_SHARE, time.monotonic()
         firsts = [whole // len(reads) if read.bound.command.outside else whole for read in reads]
         results = self._in_threads([read.bound for read in reads], firsts)
@@ -165,6 +167,8 @@ class Executor:
         except KeyboardInterrupt:
             if not self.people.stop_reason:
                 raise
+            took = time.monotonic() - began
+            self.journal.append(RunPaused(status="paused", reason=self.people.stop_reason, seconds=took))
             return None
         return [(found[at], seen[at]) for at in range(len(bound))]
 
@@ -228,8 +232,8 @@ class Executor:
                 env.saw(change.path, change.after)
                 return Result("ok", change.summary, wrote=change.path, seconds=time.monotonic() - began)
             came = bound.run(env)
-            text, whole = (came.text, came.whole) if isinstance(came, Excerpt) else (str(came), "")
-            return Result("ok", text, whole, seconds=time.monotonic() - began)
+            part = came if isinstance(came, Excerpt) else Excerpt(str(came), "")
+            return Result("ok", part.text, part.whole, part.says_more, seconds=time.monotonic() - began)
         except CommandError as error:
             return Result("failed", str(error), seconds=time.monotonic() - began)
         except Exception as error:  # noqa: BLE001  # plugins raise anything; the run goes on
@@ -279,9 +283,8 @@ class Executor:
         text = memory.clip(said, share or self._share(), self.count)
         whole = _whole(result.whole) or said
         whole = self.journal.keep(whole) if whole != text else ""
-        if whole:
+        if whole and not (result.says_more and text == said):
             text += f"\n[Clipped. The whole text: read_observation {call.id}]"
-        command = self.registry.get(call.call.name)
         self.journal.append(
             CommandFinished(
                 call_id=call.id,
@@ -293,10 +296,23 @@ class Executor:
                 seconds=result.seconds,
                 seen=seen,
                 wrote=result.wrote,
-                outside=result.outcome == "ok" and command is not None and command.outside,
+                outside=self._is_from_outside(call, result),
                 ends_batch=ends_batch,
             )
         )
+
+    def _is_from_outside(self, call: PendingCall, result: Result) -> bool:
+        """A page that failed may speak too, by where it redirects to; a text stays foreign when it is read again."""
+        command = self.registry.get(call.call.name)
+        if command is None or not (result.outcome == "ok" or (result.outcome == "failed" and command.address_params)):
+            return False
+        again = call.call.args.get("id") if command.name == READ_AGAIN else None
+        return command.outside or (isinstance(again, str) and self._was_from_outside(again))
+
+    def _was_from_outside(self, observation_id: str) -> bool:
+        state = self.journal.state
+        current = (state.pending.step,) if state.pending else ()
+        return any(o.outside for step in (*state.steps, *current) for o in step.observations if o.id == observation_id)
 
     def _share(self) -> int:
         """Tokens that one observation may take: those of one thought share."""
@@ -308,13 +324,17 @@ class Executor:
         state = self.journal.state
         return Env(
             files=self.files,
-            web=self.web,
+            web=self._guarded_web(),
             observation=self._observation,
             last_seen=state.seen.get,
             saw=seen.__setitem__,
             share_tokens=(share or self._share()) - memory.FRAMING_TOKENS,
             count=self.count,
         )
+
+    def _guarded_web(self) -> Web:
+        state = self.journal.state
+        return GuardedWeb(self.web, lambda asked, target: policy.may_redirect(asked, target, state, self.known.holds))
 
     def _observation(self, observation_id: str) -> str:
         state = self.journal.state
@@ -323,6 +343,20 @@ class Executor:
             if observation.id == observation_id:
                 return whole_text(self.journal, observation)
         raise CommandError(f"There is no observation {observation_id!r}. Their ids look like 3.1 and stand above each.")
+
+
+@dataclass(frozen=True)
+class GuardedWeb:
+    """The web of one call: where an address redirects to is decided as what the model asks for is."""
+
+    web: Web
+    may_redirect: Callable[[str, str], bool]
+
+    def fetch(self, url: str, may_redirect: Callable[[str, str], bool] | None = None) -> Fetched:
+        return self.web.fetch(url, may_redirect or self.may_redirect)
+
+    def search(self, query: str, limit: int) -> Found:
+        return self.web.search(query, limit)
 
 
 @dataclass(frozen=True)
@@ -338,9 +372,10 @@ def whole_text(journal: Journal, observation: Observation) -> str:
     return artifact(journal.folder, observation.artifact) if observation.artifact else observation.text
 
 
-def _started(call: PendingCall, allowed_by: str, change: Change | None) -> CommandStarted:
+def _started(call: PendingCall, bound: Bound, allowed_by: str, change: Change | None) -> CommandStarted:
     if change is None:
-        return CommandStarted(call_id=call.id, call=call.call, allowed_by=allowed_by)
+        repeatable = bound.command.idempotent
+        return CommandStarted(call_id=call.id, call=call.call, allowed_by=allowed_by, repeatable=repeatable)
     before, after = change.before, change.after
     return CommandStarted(
         call_id=call.id,

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 SHOWN = "***"
 HALF = 12  # characters that are half of a long secret
+BEGINNING = 4  # characters of a secret that tell it
 SHORTEST = 8  # characters; what is shorter stands in ordinary text too
 LONGEST_WORDS = 20  # "lm-studio", "not-needed", "production": given as a key, but nothing to hide
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|(?<!OLD)_PWD$", re.IGNORECASE)
@@ -41,6 +42,16 @@ class Mask:
             if spelling in text:  # ten times as fast as one expression for all of them
                 text = text.replace(spelling, f"{SHOWN}@" if spelling.endswith("@") else SHOWN)
         return text
+
+    def finished(self, text: str) -> str:
+        """The text without what it ends in, where that may be the beginning of a secret still under way."""
+        longest = 0
+        for spelling in self._spellings:
+            for size in range(min(len(text), len(spelling) - 1), BEGINNING - 1, -1):
+                if text.endswith(spelling[:size]):
+                    longest = max(longest, size)
+                    break
+        return text[: len(text) - longest]
 
 
 def secrets_in(variables: Mapping[str, str]) -> Iterator[str]:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from autoagent.budget import dollars
 from autoagent.models import Message
 from autoagent.stall import warning
-from autoagent.state import Observation, State, Step
+from autoagent.state import UNREADABLE_IN_A_ROW, Observation, State, Step
 from autoagent.thoughts import plan_mark
 
 HIGH_WATER, LOW_WATER = 0.9, 0.5  # parts of the context limit; the second of what rules and schema leave
 SUMMARY_SHARE = 8  # one part in so many
 SAID_SHARE, OBSERVED_SHARE = 8, 4
-INDEX_SHARE = 4  # of a summary
+INDEX_SHARE = 3  # of a summary
 INDEX = "Earlier results, to be read again with read_observation:"
 DIGEST_CHARS = 200  # of an observation
 FRAMING_TOKENS = 40  # delimiters and message framing of one observation or reply
@@ -109,7 +109,11 @@ def volatile_tail(state: State, context_tokens: int, fixed_tokens: int) -> str:
     used = fixed_tokens + state.summary_tokens + sum(step.total_tokens for step in state.steps[state.summarized :])
     room = int(context_tokens * HIGH_WATER / factor_of(state)) - used
     if room < context_tokens // 4:
-        lines.append(f"Older steps are summarised soon ({max(0, room):,} tokens left): note what you need of them.")
+        lines.append(
+            f"Older steps are summarised soon ({max(0, room):,} tokens left): put what you need into thoughts.text."
+        )
+    if state.unreadable:
+        lines.append(f"Unreadable replies in a row: {state.unreadable}; the {UNREADABLE_IN_A_ROW}rd ends the run.")
     if limits.steps and state.step + 1 >= limits.steps:
         lines.append("It is the last step: end the run now, with task_complete if the goal is reached, else give_up.")
     if told := warning(state):
@@ -195,8 +199,8 @@ def _worth_reading(observation: Observation) -> bool:
 def _index_name(observation: Observation) -> str:
     if observation.call is None:
         return ""
-    args = observation.call.args.values()
-    return " ".join([observation.call.name, *(str(value)[:60] for value in args if value is not None)][:3])
+    name, args = observation.call.name, [value for value in observation.call.args.values() if value is not None]
+    return " ".join([*([] if name == "read_file" else [name]), *(str(value)[:60] for value in args[:1])])
 
 
 def digest(state: State, upto: int, limit: int, count: Count) -> str:
@@ -222,7 +226,8 @@ def digest(state: State, upto: int, limit: int, count: Count) -> str:
 def _digest_line(observation: Observation) -> str:
     if observation.call is None:
         return f"{observation.id}: {observation.text[:500]}"
-    args = ", ".join(f"{name}={str(value)[:60]!r}" for name, value in observation.call.args.items())
+    given = {name: value for name, value in observation.call.args.items() if value is not None}
+    args = ", ".join(f"{name}={str(value)[:60]!r}" for name, value in given.items())
     first = " ".join(observation.text.split())[:DIGEST_CHARS]
-    again = f" [read_observation {observation.id}]" if len(observation.text) > DIGEST_CHARS else ""
-    return f"{observation.id} {observation.call.name}({args}): {observation.outcome}: {first}{again}"
+    more = "…" if len(observation.text) > DIGEST_CHARS else ""
+    return f"{observation.id} {observation.call.name}({args}): {observation.outcome}: {first}{more}"

@@ -30,7 +30,7 @@ def reaching(folder: Path) -> Generator[None]:
     """Raises JournalError where the folder may not be read: it is another user's."""
     try:
         yield
-    except PermissionError as error:
+    except (PermissionError, NotADirectoryError) as error:
         raise JournalError(f"{folder}: {error.strerror}. Set XDG_STATE_HOME to a folder of your own.") from error
 
 

@@ -149,7 +149,16 @@ class Bound:
 
     def _given(self, names: tuple[str, ...]) -> tuple[str, ...]:
         values = [self.arguments.get(name) for name in names]
-        return tuple(text for value in values for text in ([value] if isinstance(value, str) else value or ()))
+        return tuple(text for value in values for text in _texts(value))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a value, however deep in lists."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in cast(Sequence[Any], value):
+            yield from _texts(item)
 
 
 class Registry(Mapping[str, Command[..., Any]]):

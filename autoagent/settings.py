@@ -186,10 +186,17 @@ def load(
     wishes = [replace(wish, matters=_matters(wish, values, origins)) for wish in wishes]
     dotenv = {name: value for layer in project for name, value in layer.variables.items()}
     key, key_origin = (environ[KEY], "environment") if environ.get(KEY) else (dotenv.get(KEY, ""), ".env")
+    strange_endpoint = next((wish for wish in wishes if wish.ignored and "base_url" in wish.values), None)
+    elsewhere = bool(key and key_origin == ".env" and strange_endpoint)  # it is that endpoint's, not for another
+    key = "" if elsewhere else key
     if key:
         origins["api_key"] = key_origin
-    secrets = (*secrets_in(environ), *secrets_in(dotenv), *(found for layer in layers for found in _secrets(layer)))
+    strange = any(wish.ignored for wish in wishes)  # a stranger's values could take letters out of what is shown
+    own = {KEY: dotenv.get(KEY, "")} if strange else dotenv
+    secrets = (*secrets_in(environ), *secrets_in(own), *(found for layer in layers for found in _secrets(layer)))
     warnings = tuple(_ignored_words(wish) for wish in wishes if wish.ignored and wish.matters)
+    if elsewhere:
+        warnings += (f".env: {KEY} ignored: it belongs to the endpoint that is ignored, and goes to no other",)
     return Settings(values, origins, key, warnings, tuple(wishes), tuple(dict.fromkeys(secrets)), safe_mode)
 
 
@@ -245,7 +252,7 @@ def _tightens(name: str, value: Any, so_far: Mapping[str, Any]) -> bool:
     return name in LIMITS and value <= so_far.get(name, _DEFAULT_LIMITS.get(name, math.inf))
 
 
-_DEFAULT_LIMITS = {"limits.steps": 50, "limits.cost": 2.0, "reply_tokens": 8_192}
+_DEFAULT_LIMITS = {"limits.steps": 50, "limits.cost": 2.0, "reply_tokens": 8_192, "context_tokens": 24_576}
 
 
 def _checked(name: str, raw: Any, origin: str) -> Any:

@@ -32,6 +32,7 @@ from autoagent.thoughts import CommandCall, Thought
 
 GRANTED = "granted before"  # who allowed what a "y N" covers
 REVIEWED = "Not run: a critic looked first. Think again; where it agrees, give the same commands again."
+UNREADABLE_IN_A_ROW = 3  # replies; they end a run
 MOST_CALIBRATION = 4.0  # no tokenizer needs more; an endpoint that says so miscounts
 
 Status = Literal[
@@ -125,6 +126,7 @@ class State:
     summary_tokens: int = 0
     summarized: int = 0
     usage: Usage = Usage()
+    at_most: int = 0  # calls whose reply nobody saw: they count as all that was reserved for them
     last_step: Usage = Usage()  # what the newest reply took
     open_call: ModelCalled | None = None
     worked_s: float = 0.0
@@ -159,11 +161,12 @@ def apply(state: State, event: Event) -> State:
         case RunStarted() | RunResumed() | RunPaused() | RunEnded():
             return _apply_to_run(state, event)
         case ModelCalled():
-            return replace(state, usage=state.usage + _lost(state), open_call=event)
+            return replace(state, usage=state.usage + _lost(state), at_most=_unseen(state), open_call=event)
         case ModelReplied():
             return _apply_reply(state, event)
         case ModelFailed():
             usage = state.usage + (_lost(state) if event.may_be_billed else Usage())
+            state = replace(state, at_most=_unseen(state) if event.may_be_billed else state.at_most)
             worked = state.worked_s + event.seconds + (event.wait_s or 0)
             too_long, failures = state.too_long + event.too_long, state.failures + 1
             return replace(state, usage=usage, open_call=None, worked_s=worked, too_long=too_long, failures=failures)
@@ -185,6 +188,10 @@ def _taken(state: State, event: Event) -> frozenset[str]:
 def _lost(state: State) -> Usage:
     """What a call without a recorded reply may have cost: all that was reserved for it."""
     return state.open_call.reserved if state.open_call else Usage()
+
+
+def _unseen(state: State) -> int:
+    return state.at_most + (state.open_call is not None)
 
 
 def _apply_to_run(state: State, event: RunStarted | RunResumed | RunPaused | RunEnded) -> State:
@@ -212,6 +219,7 @@ def _apply_to_run(state: State, event: RunStarted | RunResumed | RunPaused | Run
                 limits=event.limits or state.limits,
                 system=event.system or state.system,
                 usage=state.usage + _lost(state),
+                at_most=_unseen(state),
                 open_call=None,
                 status="running",
                 reason="",
@@ -222,7 +230,7 @@ def _apply_to_run(state: State, event: RunStarted | RunResumed | RunPaused | Run
                 guarded_from=len(state.steps),
             )
         case RunPaused():
-            return replace(state, status=event.status, reason=event.reason)
+            return replace(state, status=event.status, reason=event.reason, worked_s=state.worked_s + event.seconds)
         case RunEnded():
             state = _close(state, "ok", "You ended the run here.")
             text = {"result" if event.status == "reached" else "reason": event.result}

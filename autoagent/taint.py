@@ -1,7 +1,8 @@
 """What came from outside, and the addresses that stand in it: fetching any other could carry off what was read."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from itertools import islice
 from urllib.parse import quote, unquote, urlsplit
 
 from autoagent.state import Observation, State
@@ -9,18 +10,18 @@ from autoagent.state import Observation, State
 _ADDRESS = re.compile(r"https?://[^\s<>\"'`|\\^{}]+", re.IGNORECASE)
 _BARE = re.compile(r"(?<![\w@/.-])(?:[\w-]+\.)+[a-z]{2,}(?::\d+)?(?:/[^\s<>\"'`|\\^{}]*)?", re.IGNORECASE)
 _PARTICLE = re.compile(r"(?<=[가-힣])(?:에서|으로|을|를|이|가|은|는|의|에|로|와|과|도|만)[.,)]?$")
+MOST_OF_ONE = 1_000  # addresses of an observation, each in up to six spellings
 _AFTER = ".,;:!?)]}»”’*_"  # what stands behind an address in a sentence and is no part of it
 
 
 class KnownAddresses:
     """Addresses that a run may fetch without telling a host anything new: others' words hold them, not the model's.
 
-    Those are the goal, what people said, search results and pages. What stands in an observation only because its
-    own call asked for it does not count. `whole` gives an observation's text in full.
+    Those are the goal, what people said, and what was shown of search results and pages; of one page only so many as
+    a person would follow. What stands in an observation only because its own call asked for it does not count.
     """
 
-    def __init__(self, whole: Callable[[Observation], str]):
-        self._whole = whole
+    def __init__(self) -> None:
         self._found: dict[str, frozenset[str]] = {}
 
     def holds(self, address: str, state: State) -> bool:
@@ -36,10 +37,10 @@ class KnownAddresses:
 
     def _in(self, observation: Observation) -> frozenset[str]:
         by_person = observation.id.startswith("p")
-        if not (by_person or observation.outside):
+        if not (by_person or (observation.outside and observation.outcome == "ok")):
             return frozenset()
         if observation.id not in self._found:
-            text = self._whole(observation)
+            text = observation.text
             found = _from_people(text) if by_person else _fetched(observation) | _foreign(text, observation)
             self._found[observation.id] = found
         return self._found[observation.id]
@@ -52,12 +53,15 @@ def _fetched(observation: Observation) -> frozenset[str]:
 
 
 def _foreign(text: str, observation: Observation) -> frozenset[str]:
-    asked = unquote(" ".join(_arguments(observation)))
-    return frozenset(found for found in _addresses(text) if unquote(found.partition("://")[2]) not in asked)
+    args = observation.call.args.values() if observation.call else ()
+    asked = _letters(" ".join(value for value in args if isinstance(value, str)))
+    found = islice(_addresses(text), MOST_OF_ONE)
+    return frozenset(address for address in found if _letters(address.partition("://")[2]) not in asked)
 
 
-def _arguments(observation: Observation) -> list[str]:
-    return [value for value in observation.call.args.values() if isinstance(value, str)] if observation.call else []
+def _letters(text: str) -> str:
+    """What remains of an address in every spelling: letters and digits."""
+    return re.sub(r"[\W_]", "", unquote(unquote(text))).casefold()
 
 
 def _from_people(text: str) -> frozenset[str]:

@@ -274,7 +274,7 @@ def test_missing_libraries_are_named_with_the_extra_that_brings_them():
     check = checks.check_libraries("web", ("json", "no_such_library"), "searches")
     assert check.status == "warning"
     assert "no_such_library missing" in check.fact
-    assert check.mend == "pip install 'autoagent-cli[web]'"
+    assert check.mend == "pip install '.[web]' in the checkout"
 
 
 def test_an_unknown_search_engine_is_a_warning():

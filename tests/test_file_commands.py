@@ -32,6 +32,7 @@ class Desk:
     files: Workspace
     seen: dict[str, str] = field(default_factory=dict[str, str])
     share_tokens: int = 2_000
+    last: Excerpt = field(default_factory=lambda: Excerpt("", ""))
 
     def call(self, name: str, **args: object) -> str | Change:
         env = Env(
@@ -44,7 +45,10 @@ class Desk:
             count=count,
         )
         result = REGISTRY.bind(CommandCall.model_validate({"name": name, "args": args})).run(env)
-        return result.text if isinstance(result, Excerpt) else cast("str | Change", result)
+        if not isinstance(result, Excerpt):
+            return cast("str | Change", result)
+        self.last = result
+        return result.text
 
     def text(self, name: str, **args: object) -> str:
         result = self.call(name, **args)
@@ -435,3 +439,23 @@ def test_a_document_is_not_written_over_as_text(desk: Desk) -> None:
     desk.text("read_file", path="a.pdf")
     with pytest.raises(CommandError, match="PDF document"):
         desk.call("edit_file", path="a.pdf", old="서울", new="부산")
+
+
+def test_a_whole_document_with_a_note_is_not_called_clipped(desk: Desk) -> None:
+    desk.file("a.html", f"<!doctype html><html><body><h1>날씨</h1><p>{KOREAN}</p></body></html>")
+    result = desk.call("read_file", path="a.html")
+    assert isinstance(result, str)
+    assert desk.last.whole == ""
+
+
+def test_lines_that_were_asked_for_and_do_not_fit_are_kept_whole(desk: Desk) -> None:
+    desk.file("a.txt", "".join(f"line {n}\n" for n in range(5_000)))
+    shown = desk.text("read_file", path="a.txt", limit=4_000)
+    assert "line 3999" not in shown
+    assert "3999\tline 3998" in desk.last.whole
+
+
+def test_an_edit_that_fits_twice_names_the_lines(desk: Desk) -> None:
+    desk.file("a.txt", "same\nother\nsame\n")
+    with pytest.raises(CommandError, match=r"lines 1, 3"):
+        desk.call("edit_file", path="a.txt", old="same", new="x")

@@ -23,6 +23,7 @@ import autoagent
 from autoagent.errors import CommandError
 from autoagent.loaders import load
 from autoagent.loaders.__main__ import MEMORY
+from autoagent.loaders.kinds import kind_of
 
 MADE = Path(__file__).parent / "documents"
 DAMAGED_S = 5.0
@@ -409,4 +410,11 @@ def test_a_missing_library_is_named_with_how_to_get_it() -> None:
     command = [sys.executable, "-S", "-c", script]
     root = str(Path(autoagent.__file__).parents[1])
     answer = subprocess.run(command, env={"PYTHONPATH": root}, capture_output=True, text=True, check=True, timeout=60)
-    assert answer.stdout == "Reading a.pdf needs: pip install 'autoagent-cli[documents]'\n"
+    assert answer.stdout == "Reading a.pdf needs: pip install '.[documents]' in the checkout of autoagent\n"
+
+
+def test_comments_without_end_are_looked_at_once() -> None:
+    started = time.process_time()
+    kind_of("a.txt", b"<!---->" * 500 + b"<p>x")
+    kind_of("a", b"<!--" + b"-" * 4_000)
+    assert time.process_time() - started < 1

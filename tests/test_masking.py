@@ -263,13 +263,13 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Home:
             text=f"The secrets: {home.echo}", reasoning=home.echo, plan=[home.echo], criticism=home.echo,
             commands=[
                 ("read_file", {"path": "holds.txt"}), ("consult", {"subject": KEY}),
-                ("write_file", {"path": "copy.txt", "text": home.echo}),
             ],
         ),
+        thought(text="A copy.", commands=[("write_file", {"path": "copy.txt", "text": home.echo})]),
         home.echo,
         thought(text="A long one.", commands=[("read_file", {"path": "long.txt"})]),
         thought(text="An end.", commands=[("give_up", {"reason": home.echo})]),
-        done(home.echo, ["copy.txt"]),
+        done(home.echo, ["holds.txt"]),
     ]  # fmt: skip
     home.file("work/long.txt", "".join(f"{n} {secret}\n" for n in range(3_000) for secret in CANARIES.values()))
     with ModelServer(script) as server:
@@ -297,7 +297,9 @@ def test_nothing_that_is_printed_holds_a_secret(told: Home) -> None:
 
 def test_nothing_that_is_sent_to_the_model_holds_a_secret(told: Home) -> None:
     sent = [request.raw.decode() for request in told.requests]
-    assert len(sent) == 5
+    assert len(sent) == 6
+    assert "hold a value that is kept secret here" in sent[2]
+    assert not (told.workspace / "copy.txt").exists()
     assert [found_in(text) for text in sent if found_in(text)] == []
 
 

@@ -31,6 +31,7 @@ from autoagent.events import (
 )
 from autoagent.memory import (
     FRAMING_TOKENS,
+    INDEX,
     LOW_WATER,
     SUMMARY_SHARE,
     build_context,
@@ -38,6 +39,7 @@ from autoagent.memory import (
     digest,
     factor_of,
     steps_to_compact,
+    summary,
     volatile_tail,
 )
 from autoagent.models.tokens import TokenCounter
@@ -336,8 +338,18 @@ def test_a_digest_names_what_was_written_failed_and_said_before_what_went_well()
     assert "2.1 read_file" not in text
 
 
-def test_a_digest_says_where_a_long_observation_can_be_read_again() -> None:
-    state = replace(fold([START]), steps=(observed(1, "long " * 100), observed(2, "short")))
-    lines = digest(state, 2, 500, count).splitlines()
-    assert "[read_observation 1.1]" in lines[0]
-    assert "read_observation" not in lines[1]
+def test_a_summary_ends_with_the_results_that_can_be_read_again() -> None:
+    state = replace(fold([START]), steps=(observed(1, "long " * 100), observed(2, "short"), observed(3, "new " * 100)))
+    text = summary(state, 3, 500, count)
+    assert text.splitlines()[-1].startswith(f"{INDEX} ")
+    assert "1.1 " not in text.splitlines()[-1]  # the same call was made again
+    assert "3.1 " in text.splitlines()[-1]
+    assert "2.1 " not in text.splitlines()[-1]  # it stands in the summary whole
+
+
+def test_a_models_summary_is_kept_and_listed_results_too_within_the_limit() -> None:
+    state = replace(fold([START]), steps=tuple(observed(n, f"long {n} " * 100) for n in range(1, 30)))
+    text = summary(state, 29, 200, count, by_model="The price is 49 euros. " * 100)
+    assert text.startswith("The price is 49 euros.")
+    assert INDEX in text
+    assert count(text) <= 200

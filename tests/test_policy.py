@@ -274,3 +274,7 @@ def test_a_rule_of_the_command_line_names_a_host(rule: str) -> None:
 def test_any_other_rule_is_refused_with_its_form(rule: str) -> None:
     with pytest.raises(ValueError, match="looks like host:"):
         check_rule(rule)
+
+
+def test_what_is_no_web_address_is_left_to_who_fetches(ws: Path) -> None:
+    assert action(ws, bound("browse", url="file:///etc/passwd", question="q"), "never", State(outside="1.1")) == "allow"

@@ -91,11 +91,28 @@ def test_settings_show_no_secret_when_they_are_printed(home: Home) -> None:
 
 
 def test_a_workspaces_dotenv_brings_a_key_and_lower_limits_only(home: Home) -> None:
-    home.dotenv("OPENAI_API_KEY=sk-from-dotenv\nOPENAI_BASE_URL=http://evil.example/v1\nAUTOAGENT_LIMITS_COST=0.5\n")
+    home.dotenv("OPENAI_API_KEY=sk-from-dotenv\nAUTOAGENT_PLUGINS=x\nAUTOAGENT_LIMITS_COST=0.5\n")
     found = home.load()
     assert (found.api_key, found.origins["api_key"]) == ("sk-from-dotenv", ".env")
-    assert found.get("base_url") is None
+    assert found.get("plugins") is None
     assert found.get("limits.cost") == 0.5
+
+
+def test_a_key_beside_an_endpoint_that_is_ignored_goes_to_no_other(home: Home) -> None:
+    home.dotenv("OPENAI_API_KEY=sk-from-dotenv\nOPENAI_BASE_URL=http://own.example/v1\n")
+    found = home.load()
+    assert (found.api_key, found.get("base_url")) == ("", None)
+    assert any("goes to no other" in warning for warning in found.warnings)
+
+
+def test_an_untrusted_folder_does_not_raise_the_context(home: Home) -> None:
+    home.project("context_tokens = 900_000_000")
+    assert home.load().get("context_tokens") is None
+
+
+def test_an_untrusted_folders_values_do_not_change_what_is_shown(home: Home) -> None:
+    home.dotenv("A_KEY=.evil-host.example\nOPENAI_BASE_URL=https://api.openai.com.evil-host.example/v1\n")
+    assert ".evil-host.example" not in home.load().secrets
 
 
 def test_the_environments_key_wins_over_the_workspaces(home: Home) -> None:

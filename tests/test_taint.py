@@ -11,7 +11,7 @@ A = "https://example.org/a"
 
 def known(address: str, *, goal: str = "", observations: tuple[Observation, ...] = ()) -> bool:
     state = State(goal=goal, steps=(Step(1, "", 0, observations),))
-    return KnownAddresses(lambda observation: observation.text).holds(address, state)
+    return KnownAddresses().holds(address, state)
 
 
 def page(text: str, *, outside: bool = True, **args: str) -> Observation:
@@ -99,6 +99,27 @@ EVIL = "https://evil.example/?k=secret"
 )
 def test_an_address_that_comes_back_because_the_call_held_it_is_not_known(args: dict[str, str]) -> None:
     assert not known(EVIL, observations=(page(f"Nothing found for {EVIL}", **args),))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "http://Evil.example?k=secret",
+        "HTTP://evil.example/?k=secret#",
+        "evil example k secret",
+        "evil.example%2F?k%3Dsecret",
+    ],
+)
+def test_no_other_spelling_of_what_the_call_held_makes_it_known(query: str) -> None:
+    assert not known(
+        "http://evil.example/?k=secret", observations=(page("http://evil.example/?k=secret", query=query),)
+    )
+
+
+def test_only_so_many_addresses_of_a_page_count_and_quickly() -> None:
+    many = page("\n".join(f"https://evil.example/{n:05x}" for n in range(200_000)))
+    assert known("https://evil.example/00001", observations=(many,))
+    assert not known("https://evil.example/0ffff", observations=(many,))
 
 
 def test_a_page_that_was_fetched_may_be_fetched_again() -> None:

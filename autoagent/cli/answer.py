@@ -35,14 +35,29 @@ def answer(run_id: str, words: Sequence[str], resume_now: bool, options: Options
     message = parse_answer(state, mask(" ".join(words)))
     send(folder, message)
     if is_live(folder):
-        _say(f"sent to run {state.run_id}")
+        _say(f"sent to run {state.run_id}: {_words_for(message)}")
         return 0
     if resume_now:
         from autoagent.cli.run import resume_run
 
         return resume_run(folder.name, options, message=None)
-    _say(f"kept for run {state.run_id}. Go on: autoagent resume {state.run_id}")
+    _say(f"kept for run {state.run_id}: {_words_for(message)}. Go on: autoagent resume {state.run_id}")
     return 0
+
+
+def _words_for(message: InboxMessage) -> str:
+    """How the words were taken."""
+    match message.kind:
+        case "answer" if message.more:
+            return f"yes, and to the next {message.more} too"
+        case "answer" if message.allowed:
+            return "the answer" if message.text else "yes"
+        case "answer":
+            return "no"
+        case "review":
+            return "a critic looks first"
+        case _:
+            return "advice; nothing is allowed by it"
 
 
 def parse_answer(state: State, text: str) -> InboxMessage:

@@ -226,7 +226,9 @@ def check_libraries(extra: str, needed: Sequence[str], use: str) -> Check:
     missing = [name for name in needed if find_spec(name) is None]
     if not missing:
         return Check(extra, "ok", f"libraries for {use} are installed")
-    return Check(extra, "warning", f"no {use}: {', '.join(missing)} missing", f"pip install 'autoagent-cli[{extra}]'")
+    return Check(
+        extra, "warning", f"no {use}: {', '.join(missing)} missing", f"pip install '.[{extra}]' in the checkout"
+    )
 
 
 def check_search(found: Settings, *, ask: bool) -> Check:
@@ -236,7 +238,9 @@ def check_search(found: Settings, *, ask: bool) -> Check:
     from autoagent.search.engines import DEFAULT
 
     if any(find_spec(name) is None for name in WEB):
-        return Check("search", "warning", "not available without the web libraries", "pip install 'autoagent-cli[web]'")
+        return Check(
+            "search", "warning", "not available without the web libraries", "pip install '.[web]' in the checkout"
+        )
     try:
         names: tuple[str, ...] = found.get("search", ()) or DEFAULT
         check_names(names)

@@ -87,7 +87,7 @@ def commands(workspace: Path, as_json: bool) -> None:
         page.print(line(one.signature, rest=4), line(f"[{about}]", first=4), *_text(one.description), "")
     if missing := built_in.missing():
         names = ", ".join(one.name for one in missing)
-        page.print(line(f"Not installed: {names}. Install them: pip install 'autoagent-cli[web]'", rest=4))
+        page.print(line(f"Not installed: {names}. Install them: pip install '.[web]' in the checkout", rest=4))
 
 
 _EFFECTS = {

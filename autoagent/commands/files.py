@@ -46,7 +46,8 @@ def read_file(env: Env, path: WorkspacePath, offset: int = 1, limit: int = LINES
     kind = f", {document.kind}".removeprefix(", text")
     rest = replace(env, share_tokens=max(100, env.share_tokens - env.count("\n".join([kind, *notes]))))
     page = _page(path, document.text, offset, limit, rest, kind)
-    return Excerpt(*(_with_notes(text, notes) for text in (page.text, page.whole)))
+    whole = _with_notes(page.whole, notes) if page.whole else ""
+    return Excerpt(_with_notes(page.text, notes), whole, says_more=True)
 
 
 def _source(content: bytes) -> Document:
@@ -99,10 +100,12 @@ def edit_file(env: Env, path: WorkspacePath, old: str, new: str) -> Change:
     at = text.text.find(old)
     if at < 0:
         raise CommandError(
-            f"`old` does not stand in {path!r}{_nearest(text.text, old)}. Copy it exactly from the file."
+            f"`old` does not stand in {path!r}{_nearest(text.text, old)}. Copy it exactly from the file{_from(path)}."
         )
     if text.text.find(old, at + 1) >= 0:
-        raise CommandError(f"`old` stands more than once in {path!r}. Take more lines around it.")
+        raise CommandError(
+            f"`old` stands more than once in {path!r}{_places(text.text, old)}. Take more lines around it."
+        )
     whole = text.text.replace(old, new)
     line = text.text.count("\n", 0, at) + 1
     summary = f"{path}: replaced at line {line}; now {_amount(_line_count(whole), 'line')}."
@@ -189,6 +192,18 @@ def _expression(query: str) -> Callable[[str], int]:
         return found.start() if found else -1
 
     return search
+
+
+def _from(path: str) -> str:
+    """Where its exact words are shown, for a file that is read as something else."""
+    shown_otherwise = path.lower().endswith((".html", ".htm", ".xhtml", ".json", ".eml"))
+    return ": read it with source=true" if shown_otherwise else ""
+
+
+def _places(text: str, old: str) -> str:
+    """The lines in which it begins, in words."""
+    lines = [text.count("\n", 0, found.start()) + 1 for found in re.finditer(f"(?={re.escape(old)})", text)]
+    return f" (lines {', '.join(map(str, lines[:5]))}{' …' if len(lines) > 5 else ''})"
 
 
 def _around(line: str, at: int) -> str:

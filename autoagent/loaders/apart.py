@@ -23,7 +23,7 @@ def read_apart(kind: str, name: str, content: bytes, *, content_type: str, withi
     """What `autoagent.loaders.KIND.read` makes of it, in another process. Raises CommandError."""
     library = _LIBRARIES.get(kind)
     if library and find_spec(library) is None:
-        raise CommandError(f"Reading {name} needs: pip install 'autoagent-cli[documents]'")
+        raise CommandError(f"Reading {name} needs: pip install '.[documents]' in the checkout of autoagent")
     with _ROOM:
         answer, ended = _run([kind, _argument(name), _argument(content_type)], content, within_s)
     head, _, text = answer.partition(b"\n")

@@ -43,7 +43,9 @@ _ZIPPED: tuple[tuple[re.Pattern[bytes], Kind | str], ...] = tuple(
     )
 )
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # the container of Office before 2007, of HWP 5 and of encrypted OOXML
-_HTML = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
+_HTML = re.compile(  # possessive: comments without end are read once
+    rb"\s*+(?:<\?xml[^>]*+>\s*+)?(?:<!--(?:(?!-->).)*+-->\s*+)*+<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL
+)
 
 
 def kind_of(name: str, content: bytes, content_type: str = "") -> Kind:

@@ -51,6 +51,11 @@ def _mended(content: bytes) -> bytes:
     return whole + b"\ntrailer\n<</Root %s %s R>>\nstartxref\n0\n%%%%EOF\n" % roots[-1] if roots else b""
 
 
+def _not_a_mark(line: str) -> str:
+    """A line that looks like ours, which say on what page a text stands."""
+    return f" {line}" if re.fullmatch(r"\[page \d+\]", line) else line
+
+
 def _lines(reader: Any, count: int, notes: list[str]) -> Iterator[str]:
     until = time.monotonic() + PAGES_S
     empty, failed = list[int](), list[int]()
@@ -66,7 +71,7 @@ def _lines(reader: Any, count: int, notes: list[str]) -> Iterator[str]:
         except Exception:  # noqa: BLE001  a damaged page makes the parser raise anything; the others can be read
             failed.append(number)
             continue
-        lines = [_plain(line) for line in text.splitlines()]
+        lines = [_not_a_mark(_plain(line)) for line in text.splitlines()]
         if not any(lines):
             empty.append(number)
         yield from lines

@@ -76,7 +76,7 @@ class Fetcher:
         self.allow_local = allow_local
         self._resolve, self._connect, self._bounds = resolve, connect, bounds
 
-    def fetch(self, url: str) -> Fetched:
+    def fetch(self, url: str, may_redirect: Callable[[str, str], bool] | None = None) -> Fetched:
         with _Deadline(self._bounds.whole_s) as deadline:
             visited, where = list[str](), url
             while len(visited) <= REDIRECTS:
@@ -89,10 +89,18 @@ class Fetcher:
                     if not visited:
                         raise
                     raise SandboxError(f"{shown(url)} redirects to where this run may not go. {error}") from error
+                except CommandError as error:
+                    if not visited:
+                        raise
+                    raise CommandError(
+                        f"{shown(url)} redirects to a page that could not be fetched. {error}"
+                    ) from error
                 if isinstance(came, Fetched):
                     return came
                 visited.append(target.url)
                 where = came
+                if may_redirect and not may_redirect(url, where):
+                    raise SandboxError(f"{shown(url)} redirects to another site, which only a person may allow here.")
             raise CommandError(f"{shown(url)} redirects more than {REDIRECTS} times.")
 
     def _get(self, target: Target, deadline: "_Deadline") -> Fetched | str:

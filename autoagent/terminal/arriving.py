@@ -1,8 +1,10 @@
 """A reply while it arrives: what a person can read of JSON that is not whole yet."""
 
 import re
+from collections.abc import Callable
 from typing import Literal
 
+from autoagent.masking import Mask
 from autoagent.terminal.inert import inert
 from autoagent.terminal.layout import cells
 
@@ -52,9 +54,13 @@ class Arriving:
                 case "string":
                     at = self._read_string(part, at)
 
-    def tail(self, width: int) -> str:
-        """The newest text, inert, on one line of at most `width` cells; "" where there is nothing to read yet."""
-        text = " ".join(self._text.removesuffix(BETWEEN).split())
+    def tail(self, width: int, mask: Callable[[str], str] = str) -> str:
+        """The newest text, inert, on one line of at most `width` cells; "" where there is nothing to read yet.
+
+        Secrets go before it is cut, and what may become one waits until it is whole.
+        """
+        text = mask(self._text.removesuffix(BETWEEN))
+        text = " ".join((mask.finished(text) if isinstance(mask, Mask) else text).split())
         text = inert(text, newlines=False)
         if not text or cells(text) < width:
             return text and f"{text}…"

@@ -68,7 +68,7 @@ def _reason(state: State) -> list[Line]:
 def _interrupted(state: State) -> list[Line]:
     """A command that had started and whose end nobody saw: it is never repeated in silence."""
     calls = state.pending.calls if state.pending else ()
-    begun = [call for call in calls if call.started]
+    begun = [call for call in calls if call.started and not call.started.repeatable]
     return [
         line(Piece("! ", "warn"), f"{c.call.name}: interrupted, outcome unknown. Look first.", first=2) for c in begun
     ]
@@ -94,6 +94,8 @@ def _facts(state: State) -> list[tuple[str, str]]:
     if usage.tokens and state.setup:
         cached = f", {100 * usage.cached_tokens // usage.input_tokens} % from cache" if usage.cached_tokens else ""
         tokens = f"{thousands(usage.input_tokens)} tokens in{cached} · {thousands(usage.output_tokens)} out"
+        if state.at_most:
+            tokens += f" at most: {counted(state.at_most, 'call')} cut, counted in full"
         facts.append(("Model", joined(state.setup.model, counted(usage.calls, "call"), tokens)))
     return facts
 
@@ -126,7 +128,9 @@ def _more(state: State) -> str:
     limits: Limits = state.limits
     match found[1] if found else "":
         case "cost":
-            return f"{_FLAGS['cost']} {2 * (limits.cost_usd or 0.5):g}"
+            needed = re.search(r"could cost \$([\d.]+\d)", state.reason)
+            least = 1.2 * (state.usage.cost_usd + float(needed[1])) if needed else 0.0
+            return f"{_FLAGS['cost']} {max(2 * (limits.cost_usd or 0.5), least):.2g}"
         case "step":
             return f"{_FLAGS['step']} {2 * (limits.steps or 25)}"
         case "token":

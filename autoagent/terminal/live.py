@@ -63,7 +63,7 @@ class Listening:
             self._silent_since = time.monotonic() - heard.silent_s if heard.silent_s else None
             self._patience_s = heard.patience_s
 
-    def words(self, now: Doing, columns: int, *, narrow: bool) -> str:
+    def words(self, now: Doing, columns: int, mask: Callable[[str], str], *, narrow: bool) -> str:
         """The line of a reply under way: seconds, about how many tokens, and the newest words."""
         with self._lock:
             tokens = self._reply.tokens
@@ -72,7 +72,7 @@ class Listening:
             out = f"~{thousands(tokens)} out" if narrow else f"~{thousands(tokens)} tokens out"
             begun = joined(now.begin(), out, *(now.narrow if narrow else ()))
             room = columns - _BESIDE - cells(f"{begun} · ")
-            newest = self._reply.tail(room) if room >= _WORTH_READING else ""
+            newest = self._reply.tail(room, mask) if room >= _WORTH_READING else ""
         return joined(begun, newest) if newest or narrow else joined(begun, *now.wide)
 
     def silence(self, *, narrow: bool) -> str:
@@ -131,7 +131,7 @@ class LiveLine:
             words = f"Pausing after this command ({lasted}) … Ctrl-C again stops it now."
             silence = ""
         else:
-            words = self._listening.words(now, self.look.columns, narrow=self.look.narrow)
+            words = self._listening.words(now, self.look.columns, self.look.mask, narrow=self.look.narrow)
             silence = self._listening.silence(narrow=self.look.narrow)
         if self.look.rich:
             self.look.live(f"  {silence or f'{self.look.spinner(tick)} {words}'}")

@@ -14,6 +14,7 @@ from autoagent.terminal.layout import Line, Piece, line
 from autoagent.terminal.look import Look
 
 QUESTION = "Use these settings? y/N "
+SHOWN_SETTINGS, SHOWN_CHARS = 30, 200  # of a file, of a value
 
 
 def ask_trust(
@@ -34,11 +35,17 @@ def wish_lines(wishes: Sequence[Wish], found: Settings) -> list[Line]:
     lines: list[Line] = []
     for wish in wishes:
         lines.append(line(Piece("! ", "warn"), f"This folder's {wish.origin} sets"))
-        for name, value in wish.values.items():
-            lines.append(line(f"{name} = {json.dumps(_plain(value), ensure_ascii=False)}", first=4, rest=6))
-            if name == "base_url":
-                lines.append(line(Piece(key_words(str(value), found), "bold"), first=6))
-    return lines
+        for name, value in list(wish.values.items())[:SHOWN_SETTINGS]:
+            lines.append(line(f"{name} = {_clipped(json.dumps(_plain(value), ensure_ascii=False))}", first=4, rest=6))
+        if more := len(wish.values) - SHOWN_SETTINGS:
+            lines += [line(f"… and {more} more", first=4)] if more > 0 else []
+    addresses = [str(wish.values["base_url"]) for wish in wishes if "base_url" in wish.values]
+    return [*lines, *(line(Piece(key_words(address, found), "bold"), first=2) for address in addresses)]
+
+
+def _clipped(text: str) -> str:
+    """No value pushes the last lines, which say most, off the screen."""
+    return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]} … ({len(text):,} characters)"
 
 
 def key_words(base_url: str, found: Settings) -> str:
@@ -57,8 +64,12 @@ def host_of(address: str) -> str:
     """The host, in the letters that are looked up: no name in other letters passes for a known one."""
     try:
         host = urlsplit(address).netloc.rpartition("@")[2]
-        return host if host.isascii() else host.encode("idna").decode()
-    except (ValueError, UnicodeError):
+        if host.isascii():
+            return host
+        import httpx2  # which will look it up
+
+        return httpx2.URL(address).netloc.decode("ascii")
+    except (ValueError, UnicodeError, TypeError):
         return address
 
 
