@@ -220,6 +220,30 @@ def test_navigation_links_stand_in_where_the_text_has_none() -> None:
     assert links(read(markup)) == [("Next room", "https://site.example/n")]
 
 
+def test_navigation_links_follow_those_of_the_text_once_and_the_footer_last() -> None:
+    markup = (
+        '<footer><a href="/legal">Legal</a></footer>'
+        '<nav><a href="/a">A</a> <a href="/b#x">B</a> <a href="/t">T</a></nav>'
+        '<div class="ads"><a href="/buy">Buy now</a></div>'
+        '<main><p>A page of some words with <a href="/t">a link</a> in its text, which is long enough.</p></main>'
+    )
+    assert read(markup).text.endswith(
+        "\n\nLinks:\n1. a link — https://site.example/t\nMenu:\n2. A — https://site.example/a\n"
+        "3. B — https://site.example/b#x\n4. Legal — https://site.example/legal"
+    )
+
+
+def test_a_menu_is_bounded() -> None:
+    menu = "".join(f'<a href="/{n}">entry {n}</a> ' for n in range(500))
+    document = read(f"<nav>{menu}</nav><main><p>A text of some words with <a href='/t'>a link</a> in it.</p></main>")
+    assert len(links(document)) == 1 + html.MENU
+
+
+def test_a_hidden_menu_is_not_listed() -> None:
+    markup = '<nav hidden><a href="/h">H</a></nav><main><p>Words with <a href="/t">a link</a> in them.</p></main>'
+    assert links(read(markup)) == [("a link", "https://site.example/t")]
+
+
 def test_links_are_bounded() -> None:
     markup = "".join(f'<p>Paragraph {n} of the text <a href="/{n}">link {n}</a> goes on.</p>' for n in range(500))
     assert len(links(read(markup))) == html.LINKS

@@ -105,15 +105,32 @@ def test_question_words_carry_no_weight() -> None:
     assert scores(["무엇을 어떻게 하는 것", "얼마나"], "무엇인가요? 어떻게 얼마나?") == [0, 0]
 
 
-def test_gaps_are_marked_with_what_they_leave_out() -> None:
+def test_gaps_are_marked_with_the_lines_that_they_leave_out() -> None:
     text = "\n".join(["Title: T", *["filler words here"] * 50, "the zebra sleeps", *["more filler words"] * 70])
-    shown = excerpt(text, "zebra", 90, count).split("\n")
-    gaps = [int(found[1]) for line in shown if (found := re.fullmatch(r"\[… (\d+) lines …\]", line))]
-    assert len(gaps) == 2
-    assert sum(gaps) + len(shown) - len(gaps) == 122
-    assert shown[0] == "Title: T"
-    at = shown.index("the zebra sleeps")
-    assert (shown[at - 1], shown[at + 1]) == ("filler words here", "more filler words")
+    assert excerpt(text, "zebra", 90, count).split("\n") == [
+        "Title: T",
+        "[… lines 2-50 left out …]",
+        "filler words here",
+        "the zebra sleeps",
+        "more filler words",
+        "[… lines 54-122 left out …]",
+    ]
+
+
+def test_the_lines_of_a_part_are_counted_from_where_it_begins() -> None:
+    text = "\n".join([*["filler words here"] * 50, "the zebra sleeps", *["more filler words"] * 70])
+    marks = [line for line in excerpt(text, "zebra", 90, count, first_line=11).split("\n") if "…" in line]
+    assert marks == ["[… lines 11-59 left out …]", "[… lines 63-131 left out …]"]
+    assert beginning("one\ntwo\n" * 30, 20, count, first_line=7).endswith("-66 left out …]")
+
+
+def test_a_gap_names_the_rare_words_that_there_is_no_room_for() -> None:
+    long = " ".join(["the zebra keeper writes of many things"] * 9)
+    text = "\n".join([*FILLER * 5, "The zebra sleeps.", *FILLER * 5, long, *FILLER * 5, "Zebra-7 eats.", *FILLER * 5])
+    shown = excerpt(text, "zebra", 80, count)
+    assert "The zebra sleeps." in shown
+    assert '; "zebra" in line 42 …]' in shown
+    assert count(shown) <= 80
 
 
 def test_passages_come_in_the_order_of_the_text() -> None:
@@ -132,7 +149,7 @@ def test_a_passage_keeps_its_heading() -> None:
         "## Animals", f"## Animals\n\n{FILLER[0]}\n\nThe zebra sleeps."
     )
     shown = excerpt(text, "zebra", 120, count)
-    assert "## Animals\n[… 1 line …]\nThe zebra sleeps." in shown or "## Animals\n\nThe committee" in shown
+    assert re.search(r"## Animals\n\[… line \d+ left out …\]\nThe zebra sleeps\.|## Animals\n\nThe committee", shown)
 
 
 def test_what_stands_beneath_a_heading_that_is_asked_for_is_shown() -> None:
@@ -142,9 +159,8 @@ def test_what_stands_beneath_a_heading_that_is_asked_for_is_shown() -> None:
 
 def test_a_line_that_stands_beneath_several_headings_is_found_beneath_the_one_that_is_asked_for() -> None:
     parts = [f"## open{n}\n\n{FILLER[n % 4]}\n\n- mode: default {n % 3}" for n in range(60)]
-    assert "## open41\n[… 1 line …]\n- mode: default 2" in excerpt(
-        "\n\n".join(parts), "default mode of open41", 120, count
-    ).replace(f"\n\n{FILLER[1]}\n\n", "\n[… 1 line …]\n")
+    shown = excerpt("\n\n".join(parts), "default mode of open41", 120, count)
+    assert re.search(rf"## open41\n(?:\n{FILLER[1]}\n|\[… line 207 left out …\])\n- mode: default 2", shown)
 
 
 def test_what_a_page_repeats_is_shown_once() -> None:
@@ -186,12 +202,12 @@ def test_where_nothing_matches_the_beginning_is_shown_and_said(question: str) ->
     text = text_with()
     shown = excerpt(text, question, 100, count)
     assert shown.startswith(f"{NOTHING}\nTitle: A page\n\nDate: 2024-01-02\n\nThe committee met")
-    assert shown.endswith(" lines …]")
+    assert shown.endswith("-123 left out …]")
     assert count(shown) <= 100
 
 
 def test_a_beginning_ends_with_what_is_left_out() -> None:
-    assert beginning("one\ntwo\nthree\n" * 30, 20, count).endswith("\n[… 83 lines …]")
+    assert beginning("one\ntwo\nthree\n" * 30, 20, count).endswith("\ntwo\n[… lines 6-90 left out …]")
     assert beginning("short", 20, count) == "short"
 
 
@@ -210,6 +226,9 @@ def test_the_better_text_scores_higher() -> None:
         "release released releases",
         "box boxes",
         "install installation",
+        "calibrate calibrated calibrates calibrating calibration",
+        "site sites",
+        "dust dusty",
     ],
 )
 def test_forms_of_a_word_have_one_stem(alike: str) -> None:
@@ -268,5 +287,106 @@ def test_a_megabyte_takes_no_second(kind: str) -> None:
     count("ready")
     began = time.process_time()
     shown = excerpt(text, "name of the 보증기간 contract abc 41234", 3_000, count)
-    assert time.process_time() - began < 1  # 0.1 to 0.3 s on an idle core
+    assert time.process_time() - began < 1  # 0.1 to 0.4 s on an idle core
     assert count(shown) <= 3_000
+
+
+# -- rare words -----------------------------------------------------------------------------------------------------
+
+TOPICS = ["Storage", "Transport", "Power supply", "Display", "Filters", "Data export", "Alarms", "Spare parts"]
+
+
+def manual(facts: dict[int, str]) -> str:
+    """45 numbered sections of a device's handbook; all of them speak of the NS-400 and several of its calibration."""
+    sections: list[str] = []
+    for n in range(1, 46):
+        told = facts.get(n, "")
+        title, _, fact = told.partition(": ") if told else (TOPICS[n % len(TOPICS)], "", "")
+        lines = [
+            f"The NS-400 must be handled as part {n} of this handbook says; the NS-400 keeps a record of it.",
+            "Ask the maker before you open the case of the instrument, and note the day in the log of the device.",
+            *([fact] if fact else []),
+            f"Step {n} is done once the display of the NS-400 shows the word ready and the lamp is green.",
+        ]
+        sections.append("\n\n".join([f"## {n}. {title}", *(line for line in lines for _ in range(4))]))
+    return "\n\n".join(sections)
+
+
+CLEAN = {
+    n: f"Calibration interval {n}: In clean air the NS-400 must be calibrated once every {n + 4} months at a bench."
+    for n in (8, 9, 10, 11, 12, 13, 14, 15, 16, 17)
+}
+DUSTY = "Dusty sites: Where stone is cut or crushed, recalibrate every 45 days."
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How often must the NS-400 be calibrated on a dusty quarry site?",
+        "dusty site calibration",
+        "calibration interval of the NS-400 for dusty air",
+    ],
+)
+def test_a_passage_with_the_rare_words_goes_before_those_with_common_ones(question: str) -> None:
+    shown = excerpt(manual({**CLEAN, 31: DUSTY}), question, 300, count)
+    assert "## 31. Dusty sites" in shown
+    assert "recalibrate every 45 days" in shown
+
+
+def test_each_passage_with_a_rare_word_is_shown_before_what_stands_beside_a_hit() -> None:
+    facts = {5: "Mines: In coal mines use the sealed case.", 38: "Travel: Airlines want the sealed bag."}
+    shown = excerpt(manual({**CLEAN, **facts}), "calibration interval when sealed", 700, count)
+    assert "In coal mines use the sealed case." in shown
+    assert "Airlines want the sealed bag." in shown
+
+
+def test_no_more_than_one_passage_stands_on_each_side_of_a_hit() -> None:
+    text = "\n".join([*(f"line {n} of filler" for n in range(200)), "the zebra", *(f"row {n}" for n in range(200))])
+    assert excerpt(text, "zebra", 900, count).split("\n") == [
+        "[… lines 1-199 left out …]",
+        "line 199 of filler",
+        "the zebra",
+        "row 0",
+        "[… lines 203-401 left out …]",
+    ]
+
+
+def test_what_stands_beside_a_hit_in_another_section_is_left_out() -> None:
+    text = "\n".join([*FILLER * 30, "## Animals", "The zebra sleeps.", "## Plants", *FILLER * 30])
+    assert excerpt(text, "zebra", 300, count).split("\n")[-4:] == [
+        "[… lines 2-120 left out …]",
+        "## Animals",
+        "The zebra sleeps.",
+        "[… lines 123-243 left out …]",
+    ]
+
+
+def test_no_more_than_the_beginning_of_a_long_section_comes_with_its_heading() -> None:
+    text = "\n".join([*FILLER * 9, "## Zebras", *(f"line {n} of filler" for n in range(400))])
+    shown = excerpt(text, "zebras", 1_500, count)
+    assert "line 24 of filler" in shown
+    assert "line 25 of filler" not in shown
+
+
+def test_what_a_line_introduces_is_shown_with_it() -> None:
+    items = [f"- document {n}" for n in range(6)]
+    text = text_with("\n".join(["For a visa you need:", *items]))
+    assert "\n".join(items) in excerpt(text, "visa", 300, count)
+
+
+@pytest.mark.parametrize("spelling", ["E-27", "E27", "E 27", "e-27", "E\u201127"])
+def test_an_identifier_is_one_word_in_each_of_its_spellings(spelling: str) -> None:
+    text = manual({31: f"Faults: Code {spelling} means that the pump is blocked."})
+    shown = excerpt(text, "What does E-27 mean?", 200, count)
+    assert "the pump is blocked" in shown
+    assert "## 27." not in shown
+
+
+@pytest.mark.parametrize("other", ["SE-27", "E-270", "E-2", "27", "E"])
+def test_an_identifier_is_not_found_within_another(other: str) -> None:
+    asked, found = scores(["fault E-27", f"fault {other}"], "E-27")
+    assert asked > 3 * found
+
+
+def test_an_identifier_is_found_with_a_particle() -> None:
+    assert scores(["오류 E-27은 펌프가 막혔다는 뜻이다", "오류"], "E-27이 무엇인가요?")[0] > 0

@@ -6,7 +6,6 @@ What comes out is one line of JSON, `{"kind": …, "notes": […], "size": …}`
 
 import json
 import os
-import re
 import resource
 import signal
 import sys
@@ -14,16 +13,11 @@ from importlib import import_module
 from types import ModuleType
 
 from autoagent.errors import CommandError
-from autoagent.loaders.document import Document
+from autoagent.loaders.document import NO_TEXT, Document
 
 MEMORY = 1_536 << 20  # bytes of address space
 CPU_S = 60
 ALONE_S = 90  # after which it ends even where nobody is left to end it
-
-# Control characters, halves of characters, and what nobody sees: zero width, directions, tags.
-_NO_TEXT = re.compile(
-    "[\0-\x08\x0b-\x1f\x7f\ud800-\udfff\u200b\u2060-\u2064\ufeff\u202a-\u202e\u2066-\u2069\U000e0000-\U000e0fff]"
-)
 
 
 def main() -> None:
@@ -59,14 +53,14 @@ def _answer(reader: ModuleType, content: bytes, name: str, content_type: str) ->
     except Exception as error:  # noqa: BLE001  a damaged file makes parsers raise anything
         why = " ".join(f"{type(error).__name__}: {error}".split())
         return _refusal(f"{name} is damaged and cannot be read ({why[:160]}).")
-    text = _NO_TEXT.sub("", document.text.replace("\f", "\n")).encode()
-    notes = [_NO_TEXT.sub("", " ".join(note.split())) for note in document.notes]
+    text = NO_TEXT.sub("", document.text.replace("\f", "\n")).encode()
+    notes = [NO_TEXT.sub("", " ".join(note.split())) for note in document.notes]
     head = json.dumps({"kind": " ".join(document.kind.split()), "notes": notes, "size": len(text)})
     return [head.encode(), b"\n", text]
 
 
 def _refusal(message: str) -> list[bytes]:
-    return [json.dumps({"refused": _NO_TEXT.sub("", " ".join(message.split()))}).encode(), b"\n"]
+    return [json.dumps({"refused": NO_TEXT.sub("", " ".join(message.split()))}).encode(), b"\n"]
 
 
 def _limit(what: int, most: int, at_last: int | None = None) -> None:

@@ -34,6 +34,7 @@ _PAGES = re.compile(r"(?:^|[\s_-])(?:pagination|pager|paging)", re.IGNORECASE)  
 _PERMALINKS = frozenset("¶#§🔗")
 _LINK = 400  # beginnings and ends of elements in a link
 _WIDEST = 1_000  # columns of a table
+_TALLEST = 100  # rows that a cell may go down
 _CELL = 1_000  # characters; a cell that holds more is layout
 
 
@@ -327,7 +328,8 @@ def _rows(table: Node) -> Iterator[str]:
         for cell in row.iterchildren("td", "th"):
             _fill(cells, down)
             text = plain(cell) or _image_text(cell)
-            rows, columns = _number(cell.get("rowspan", ""), 1), _number(cell.get("colspan", ""), 1)
+            rows = min(_number(cell.get("rowspan", ""), 1), _TALLEST)
+            columns = _number(cell.get("colspan", ""), 1)
             if rows > 1:
                 down[len(cells)] = (rows - 1, text)
             cells += [text, *[""] * (min(columns, _WIDEST - len(cells)) - 1)]

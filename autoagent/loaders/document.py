@@ -1,9 +1,13 @@
 """A file as lines of text, whatever its kind."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 TEXT_LIMIT = 32_000_000  # characters
+NO_TEXT = re.compile(  # control characters, halves of characters, and what nobody sees: zero width, directions, tags
+    "[\0-\x08\x0b-\x1f\x7f\ud800-\udfff\u200b\u2060-\u2064\ufeff\u202a-\u202e\u2066-\u2069\U000e0000-\U000e0fff]"
+)
 
 
 @dataclass(frozen=True)

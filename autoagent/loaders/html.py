@@ -14,6 +14,7 @@ from autoagent.loaders.tree import FIELDS, SCRIPTED, Node, body_of, drop, drop_h
 
 KIND = "HTML page"
 LINKS = 200
+MENU = 60  # links of a page's navigation
 SHELL = 200  # characters; a page with scripts and less text than that is built by them
 _ADDRESS = 1_500  # characters of a link; those of a longer one are data
 _MARKS = range(0xF0000, 0xFFFFE)  # private characters, one for each block, that come out of trafilatura as they went in
@@ -35,7 +36,8 @@ _SOFT = re.compile("[\u00ad\ufeff\u200e\u200f]")  # of ordinary typography, and 
 def read(content: bytes, *, name: str, content_type: str) -> Document:
     """`name` is the page's address where it has one; links are resolved against it.
 
-    The text is `Title:`, `Date:`, the main text, and numbered under `Links:` where it leads to.
+    The text is `Title:`, `Date:`, the main text, and numbered under `Links:` where it leads to; the links of what
+    stands around it follow under `Menu:`. Where the text itself has none, those stand under `Links:`.
     """
     root, cut = parse(_CONTROL.sub(" ", decode_page(content, content_type)))
     body, base = body_of(root), _base(root, name)
@@ -48,9 +50,11 @@ def read(content: bytes, *, name: str, content_type: str) -> Document:
 
     blocks, onward = blocks_of(body), list(_leading_on(body))
     shown = _main(blocks, body)
-    links = (_links(_links_in(shown), base) or _links(_links_in(blocks), base))[:LINKS]
-    links = _links([*links, *onward], base)
-    listed = (f"{n}. {words} — {url}" for n, (words, url) in enumerate(links, 1))
+    own = _links(_links_in(shown), base)
+    links = _links([*(own or _links(_links_in(blocks), base))[:LINKS], *onward], base)
+    menu = _menu(blocks, {*own, *links}, base) if own else []
+    listed = [f"{n}. {words} — {url}" for n, (words, url) in enumerate([*links, *menu], 1)]
+    listed[len(links) : len(links)] = ["Menu:"] if menu else []
     stated, unseen = _seen("\n".join(f"{what}: {said}" for what, said in head if said))
     text, unseen_in_text = _seen(_joined(shown) or spoken)
     text = re.sub(r"^Links:(?=\s*$)", " Links:", text, flags=re.MULTILINE)  # ours stand below
@@ -197,6 +201,15 @@ def _links(links: Iterable[tuple[str, str]], base: str) -> list[tuple[str, str]]
         if page and page != base.partition("#")[0]:
             found.setdefault(page, (words.replace(" — ", " - ")[:150], url))
     return list(found.values())
+
+
+def _menu(blocks: Sequence[Block], listed: Iterable[tuple[str, str]], base: str) -> list[tuple[str, str]]:
+    """The links around the text that are not listed yet, without adverts; those of a footer come last."""
+    around = [block for block in blocks if block.links and block.noise < 3]
+    around.sort(key=lambda block: next(block.where.iterancestors("footer"), None) is not None)
+    known = {url.partition("#")[0] for _, url in listed}
+    found = _links(_links_in(around), base)
+    return [(words, url) for words, url in found if url.partition("#")[0] not in known][:MENU]
 
 
 def _leading_on(body: Node) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from autoagent.loaders.kept import Kept
 from autoagent.loaders.kinds import Kind, is_named_as_document, kind_of, suffix_of
 from autoagent.loaders.text import Text, decode
 
+SET_IN_LINES = 4_000_000  # characters of JSON; to set more takes too long
 _MISNAMED = "The name is that of a document, but the file is text."
 _kept = Kept()
 
@@ -32,6 +33,8 @@ def _in_lines(kind: Kind, text: Text, suffix: str) -> Document:
         return read_csv(text, tabbed=suffix in (".tsv", ".tab"))
     from autoagent.loaders.json import read as read_json
 
+    if len(text.text) > SET_IN_LINES:
+        return _verbatim(text)
     return read_json(text.text) or _verbatim(text)
 
 
