@@ -128,9 +128,8 @@ def _leak(bound: Bound, state: State, known_address: Callable[[str], bool]) -> s
     if not asked:
         return ""
     shown = ", ".join(f"{host_of(one)} ({one[:SHOWN]})" for one in asked)
-    return (
-        f"{shown}: no goal, search result or page holds this address, and text from outside was read ({state.outside})."
-    )
+    risk = f"it could carry off what was read, and text from outside ({state.outside}) may have asked for that"
+    return f"{shown}: no goal, search result or page holds this address; {risk}."
 
 
 def may_redirect(asked: str, target: str, state: State, known_address: Callable[[str, State], bool]) -> bool:

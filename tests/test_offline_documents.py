@@ -603,7 +603,7 @@ def test_a_run_without_the_command_says_how_to_get_it(world: World, site: Site) 
     url = site.page("/light", LIGHTHOUSE)
     state = run(world, f"Summarise {url}", disabled=["browse"])
     assert (state.status, state.step) == ("unreached", 1)
-    assert "pip install 'autoagent-cli[web]'" in state.reason
+    assert "pip install '.[web]'" in state.reason
     assert url in state.reason
 
 

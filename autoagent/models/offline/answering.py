@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autoagent.models.offline.causes import asks_only_why, asks_why, causes
 from autoagent.models.offline.documents import Document, Passage
 from autoagent.models.offline.figures import figure_asked
 from autoagent.models.offline.passages import passages
@@ -22,16 +23,23 @@ SUBJECT = 1.5  # what a passage gains that begins with a noun of the question
 
 @dataclass(frozen=True)
 class Answer:
-    """Quotes, most relevant first; `unknown` are the question's words that stand in no document."""
+    """Quotes, most relevant first; `unknown` are the question's words that stand in no document.
+
+    `causes`: what the same documents say of causes, where the question is why.
+    """
 
     quotes: tuple[Passage, ...]
     unknown: tuple[str, ...]
+    causes: tuple[Passage, ...] = ()
 
 
 def answer(question: str, documents: Sequence[Document], ignored: Sequence[str] = ()) -> Answer:
     """`ignored` are words of the question that only said where to look. No header of a table is an answer."""
     skip = {stem(word) for word in ignored}
     asked = [term for term in question_terms(question) if term.stem not in skip]
+    why = asks_why(question)
+    if why:
+        asked = [term for term in asked if not asks_only_why(term.word)] or asked
     terms = {term.stem: term.predicate for term in asked}
     found = [passage for document in documents for passage in passages(document) if _quotable(passage)]
     direct = [_holding(terms, passage.text) for passage in found]
@@ -58,8 +66,10 @@ def answer(question: str, documents: Sequence[Document], ignored: Sequence[str] 
             scored.append((score, at))
     scored.sort(key=lambda pair: (-pair[0], pair[1]))
     best = scored[0][0] if scored else 0.0
-    quotes = [found[at] for score, at in scored if score >= 0.6 * best][:QUOTES]
-    return Answer(tuple(quotes), tuple(term.named for term in asked if term.stem not in everywhere))
+    chosen = [at for score, at in scored if score >= 0.6 * best][:QUOTES]
+    reasons = causes(found, chosen, frozenset(terms)) if why else []
+    unknown = tuple(term.named for term in asked if term.stem not in everywhere)
+    return Answer(tuple(found[at] for at in chosen), unknown, tuple(reasons))
 
 
 def _quotable(passage: Passage) -> bool:

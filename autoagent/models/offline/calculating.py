@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from autoagent.models.offline.columns import Calculate, Columns, Function, NoColumn, choose
-from autoagent.models.offline.documents import Document, Passage
+from autoagent.models.offline.documents import TABLE_SUFFIXES, Document, Passage
 from autoagent.models.offline.groups import Calculation, Group, calculate
 from autoagent.models.offline.numbers import written
 from autoagent.models.offline.outcome import Outcome
@@ -25,13 +25,23 @@ _KOREAN: dict[Function, str] = {
 }
 
 
-def calculated(asked: Calculate, documents: Sequence[Document], part: Sequence[str], language: Language) -> Outcome:
-    """The calculation on every file that has the columns; the reason where none has."""
+def calculated(
+    asked: Calculate,
+    documents: Sequence[Document],
+    part: Sequence[str],
+    language: Language,
+    failed: Sequence[tuple[str, str]] = (),
+) -> Outcome:
+    """The calculation on every file that has the columns; the reason where none has.
+
+    `failed` are the files that could not be read, and why.
+    """
     files = [document for document in documents if document.is_table]
-    if not files:
+    lost = [(path, why) for path, why in failed if path.casefold().endswith(TABLE_SUFFIXES) and path not in part]
+    if not files and not lost:
         return Outcome(False, pick(language, "There is no CSV file or workbook to calculate from.",
                                    "계산할 CSV 파일이나 엑셀 파일이 없습니다."))  # fmt: skip
-    problems: list[str] = []
+    problems = [_unreadable(path, why, language) for path, why in lost]
     done: list[Calculation] = []
     for document in files:
         if document.path in part:
@@ -49,6 +59,12 @@ def calculated(asked: Calculate, documents: Sequence[Document], part: Sequence[s
     quoted = [[quote(passage) for passage in _rows_meant(one)] for one in done]
     sections = [f"{text}\n" + "".join(f"\n{row}" for row in rows) for text, rows in zip(told, quoted, strict=True)]
     return Outcome(True, "\n\n".join(told), tuple(sections), pick(language, "Calculation", "계산"))
+
+
+def _unreadable(path: str, why: str, language: Language) -> str:
+    told = f"{path} ({' '.join(why.split()).rstrip('.')})"
+    return pick(language, f"Could not be read, so no number is given: {told}.",
+                f"읽지 못해 수를 제시하지 않습니다: {told}.")  # fmt: skip
 
 
 def _of_document(asked: Calculate, document: Document, language: Language) -> Calculation | list[str]:
@@ -113,6 +129,9 @@ def _why(problem: NoColumn, language: Language) -> str:
             filters = pick(language, " It stands in the rows, but choosing rows by a value (filters) is not supported.",
                            " 행에 있는 값이지만, 값으로 행을 고르는 것(필터)은 지원하지 않습니다.")  # fmt: skip
             return told + filters if problem.is_value else told
+        case "ambiguous" if not problem.words:
+            return pick(language, f"{path}: which column? Its columns of numbers: {choices}. Name one.",
+                        f"{path}: 어느 열인지 알 수 없습니다. 수로 된 열: {choices}. 하나를 적어 주세요.")  # fmt: skip
         case "ambiguous":
             return pick(language, f"{path}: “{problem.words}” may mean several columns: {choices}. Name one.",
                         f"{path}: “{problem.words}”에 맞는 열이 여럿입니다: {choices}. 하나를 고르세요.")  # fmt: skip
@@ -174,7 +193,7 @@ def _told(done: Calculation, language: Language) -> str:
 
 
 def _row(group: Group, done: Calculation, unit: str, key: list[str]) -> list[str]:
-    values = [_value(group.value(function), function, unit) for function in done.functions]
+    values = [_value(done.value(group, function), function, unit) for function in done.functions]
     rows = [] if "count" in done.functions else [f"{group.rows:,}"]
     return [*key, *values, *rows]
 

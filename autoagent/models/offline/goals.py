@@ -1,8 +1,9 @@
 """What a goal asks for, read by rules; what they don't know for certain is Unplannable."""
 
 import re
+from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autoagent.models.offline.addresses import MASK, without_addresses
 from autoagent.models.offline.clauses import MAX_GOAL_CHARS, clauses_of, does_something_else, without_courtesy
@@ -12,7 +13,8 @@ from autoagent.models.offline.measures import calculate_in
 from autoagent.models.offline.mentions import with_paths_marked
 from autoagent.models.offline.needles import counts, needles_in
 from autoagent.models.offline.paths import Scope, mask_paths, output_in, scope_in
-from autoagent.models.offline.words import language_of
+from autoagent.models.offline.speech import language_spoken
+from autoagent.models.offline.words import stem, tokens
 
 
 @dataclass(frozen=True)
@@ -142,10 +144,13 @@ def _task(clause: str, files: Collection[str], folders: Collection[str]) -> Task
     if summarises:
         limit = _LENGTH.search(bare)
         return Task(clause, bare, Summarise(int(limit[1]) if limit else None), scope, output)
-    if needles := needles_in(
-        said.replace(MASK, " "), has_path=bool(scope.paths or addresses), not_a_needle=scope.paths
-    ):
-        return Task(clause, bare, Find(needles, counts(bare)), scope, output)
+    has_path = bool(scope.paths or addresses)
+    needles = needles_in(said.replace(MASK, " "), has_path=has_path, not_a_needle=scope.paths)
+    if needles is None:
+        return None
+    if needles:
+        words = _places_beside(needles, scope.words, bare)
+        return Task(clause, bare, Find(needles, counts(bare)), replace(scope, words=words), output)
     if _COUNTS_FILES.search(bare) and not addresses:
         kinds = [ends for word, ends in _KINDS.items() if word in bare.casefold()]
         return Task(clause, bare, CountFiles(kinds[0] if kinds else scope.suffixes), scope, output)
@@ -156,5 +161,12 @@ def _task(clause: str, files: Collection[str], folders: Collection[str]) -> Task
     return Task(clause, bare, ask, scope_in(text, output, addresses, question=True), output) if ask else None
 
 
+def _places_beside(needles: tuple[str, ...], words: tuple[str, ...], bare: str) -> tuple[str, ...]:
+    """The words that may say where, without those to be found: "office" is sought in all folders, not in office/."""
+    said = Counter(stem(word) for word in tokens(bare))
+    sought = Counter(stem(word) for needle in needles for word in tokens(needle))
+    return tuple(word for word in words if stem(word) not in sought or said[stem(word)] > sought[stem(word)])
+
+
 def _asks(bare: str) -> bool:
-    return bool(_ASKS.search(bare) or (language_of(bare) == "ko" and _ASKS_KO.search(bare)))
+    return bool(_ASKS.search(bare) or (language_spoken(bare) == "ko" and _ASKS_KO.search(bare)))

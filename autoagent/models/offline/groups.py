@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from autoagent.models.offline.columns import Calculate, Columns, Function
-from autoagent.models.offline.numbers import average, total
+from autoagent.models.offline.numbers import average, places_of, total, with_places
 from autoagent.models.offline.tables import Column, Row, Table
 
 
@@ -33,7 +33,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Calculation:
-    """The groups in their order. Without a label a ranking has a group for each row, its key the row's line."""
+    """The groups in their order. Without a label a ranking has a group for each row, its key the row's line.
+
+    `places` are the decimals of the measure: its values have as many in every group.
+    """
 
     table: Table
     functions: tuple[Function, ...]
@@ -44,10 +47,18 @@ class Calculation:
     empty: tuple[Row, ...]
     no_number: tuple[Row, ...]
     top: int
+    places: int
 
     @property
     def ranked(self) -> bool:
         return self.top != 0
+
+    def value(self, group: Group, function: Function) -> Decimal | None:
+        """To be shown: an average is rounded, half up, to two places more than the numbers have."""
+        value = group.value(function)
+        if value is None or function == "count":
+            return value
+        return with_places(value, self.places + 2 if function == "average" else self.places)
 
 
 def calculate(asked: Calculate, table: Table, columns: Columns) -> Calculation:
@@ -72,7 +83,16 @@ def calculate(asked: Calculate, table: Table, columns: Columns) -> Calculation:
             counted.numbers += [one.value] if one else []
     found = _ranked(list(groups.values()), asked) if asked.top else list(groups.values())
     return Calculation(
-        table, asked.functions, measure, label, tuple(found), whole, tuple(empty), tuple(no_number), asked.top
+        table=table,
+        functions=asked.functions,
+        measure=measure,
+        label=label,
+        groups=tuple(found),
+        whole=whole,
+        empty=tuple(empty),
+        no_number=tuple(no_number),
+        top=asked.top,
+        places=places_of(whole.numbers),
     )
 
 

@@ -68,15 +68,21 @@ def total(values: Iterable[Decimal]) -> Decimal:
 
 
 def average(values: list[Decimal]) -> Decimal:
-    """Rounded, half up, to two places more than the values have, at least two."""
-    places = max((_places(value) for value in values), default=0) + 2
-    with localcontext(prec=PRECISION + places):
-        return (total(values) / len(values)).quantize(Decimal(1).scaleb(-min(places, 30)), rounding=ROUND_HALF_UP)
+    """Not rounded to any number of places yet."""
+    with localcontext(prec=2 * PRECISION):
+        return total(values) / len(values)
 
 
-def _places(value: Decimal) -> int:
-    exponent = value.as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
+def places_of(values: Iterable[Decimal]) -> int:
+    """The most decimals that a value has."""
+    exponents = (value.as_tuple().exponent for value in values)
+    return max((-exponent for exponent in exponents if isinstance(exponent, int)), default=0)
+
+
+def with_places(value: Decimal, places: int) -> Decimal:
+    """Rounded half up, or filled with zeros: a column is read by its decimal points."""
+    with localcontext(prec=2 * PRECISION):
+        return value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
 
 
 def written(value: Decimal, unit: str = "") -> str:

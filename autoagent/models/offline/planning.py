@@ -3,23 +3,28 @@
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from autoagent.models import Message
+from autoagent.models.offline.addresses import almost_address, completed
 from autoagent.models.offline.documents import TABLE_SUFFIXES, Document, kind_of
-from autoagent.models.offline.goals import Calculate, CountFiles, Task, Unplannable, tasks_of
+from autoagent.models.offline.goals import Calculate, CountFiles, Find, Task, Unplannable, tasks_of
 from autoagent.models.offline.outcome import Outcome
 from autoagent.models.offline.paths import REPORT
 from autoagent.models.offline.progress import Listing, Progress, Reading, progress_of
 from autoagent.models.offline.reports import gaps, is_own, not_read, report
 from autoagent.models.offline.say import count, pick
 from autoagent.models.offline.sources import GLOBS, Sources, sources_of, text_bytes, workspace
-from autoagent.models.offline.words import Language, language_of, particle_variants
+from autoagent.models.offline.speech import language_spoken
+from autoagent.models.offline.words import Language, particle_variants
 from autoagent.models.offline.work import Material, done
 from autoagent.thoughts import MAX_COMMANDS, CommandCall, Thought
 
 READ_LINES = 100_000
 _KOREAN_WHY = {"a link": "링크", "not text": "글이 아님", "not a document": "문서가 아님"}
+LISTED_CHARS = 1_000  # of names, in the reason that a path is missing
+MEANT = 5  # paths of which one may be meant
 PAGED = 4  # long pages that are read on at once
 BROWSES, PAGES_ON = "browse", "read_observation"
 ROOM_BYTES = 1_500_000  # of one reply's observations: each gets an equal part of a quarter of the window
@@ -30,8 +35,10 @@ def next_thought(goal: str, messages: Sequence[Message], commands: Collection[st
 
     `commands` are those of the run, None where they are not known.
     """
-    language = language_of(goal)
+    language = language_spoken(goal)
     tasks = tasks_of(goal)
+    if almost := _almost_address(goal, tasks):
+        return _no_address(almost, language)
     if isinstance(tasks, Unplannable):
         return _cannot_plan(tasks.text, language)
     addresses = [url for task in tasks for url in task.scope.addresses]
@@ -241,11 +248,14 @@ class _Run:
 
     def _missing(self, path: str, listing: Listing) -> str:
         there = [*(f"{folder}/" for folder in sorted(listing.folders)), *sorted(listing.sizes)]
-        shown = ", ".join(name for name in there if not name.startswith("."))[:1_000] or "–"
+        shown = _listed([name for name in there if not name.startswith(".")])
         hint = self._say(" Put a path with spaces in quotes.", " 공백이 있는 경로는 따옴표로 묶어 주세요.")
-        told = self._say(f"There is no file or folder “{path}”. The workspace holds: {shown}.",
-                         f"“{path}”에 해당하는 파일이나 폴더가 없습니다. 작업 폴더에 있는 것: {shown}.")  # fmt: skip
-        return told if " " in path else told + hint
+        meant = ", ".join(_namesakes(path, there))
+        told = self._say(f"There is no file or folder “{path}”.", f"“{path}”에 해당하는 파일이나 폴더가 없습니다.")
+        holds = self._say(f" The workspace holds: {shown}.", f" 작업 폴더에 있는 것: {shown}.")
+        if meant:
+            return told + self._say(f" Did you mean {meant}?", f" 혹시 {meant}인가요?") + holds
+        return told + holds + ("" if " " in path else hint)
 
     def _give_up(self, reason: str) -> Thought:
         done = sum(bool(there) for there in (self.progress.listings, self.progress.readings, self.progress.written))
@@ -274,6 +284,21 @@ def _may_be_folder(path: str) -> list[str]:
     return [] if re.search(r"\.\w+$", path) else [name for name in particle_variants(path.rstrip("/")) if name]
 
 
+def _namesakes(path: str, there: Sequence[str]) -> list[str]:
+    """What has the path's last name elsewhere, a few of them."""
+    last = path.rstrip("/").rpartition("/")[2]
+    names = {variant.casefold() for variant in particle_variants(last) if variant}
+    return [name for name in there if name.rstrip("/").rpartition("/")[2].casefold() in names][:MEANT]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """As many whole names as a message has room for."""
+    ends = accumulate(len(name) + 2 for name in names)
+    shown = sum(end <= LISTED_CHARS for end in ends) or min(1, len(names))
+    more = f" … (+{len(names) - shown:,})" if shown < len(names) else ""
+    return ", ".join(names[:shown]) + more if names else "–"
+
+
 def _read_for(task: Task, sources: Sources) -> tuple[str, ...]:
     """What has to be read for a task: nothing to count files, tables alone to calculate."""
     match task.deed:
@@ -297,15 +322,36 @@ def _document(path: str, reading: Reading) -> Document:
     return Document(address, tuple(lines), reading.complete and not reading.cut, kind, reading.notes)
 
 
+def _almost_address(goal: str, tasks: tuple[Task, ...] | Unplannable) -> str:
+    """What the goal has for an address and is none; words to be found may be anything."""
+    if isinstance(tasks, Unplannable):
+        return almost_address(goal)
+    return next(
+        (found for task in tasks if not isinstance(task.deed, Find) and (found := almost_address(task.text))), ""
+    )
+
+
+def _no_address(almost: str, language: Language) -> Thought:
+    meant = completed(almost)
+    reason = pick(
+        language,
+        f"“{almost}” is no address that can be read: an address needs http:// or https:// in front. "
+        f"Did you mean {meant}?",
+        f"“{almost}”은(는) 읽을 수 있는 주소가 아닙니다. 주소 앞에는 http:// 또는 https://가 있어야 합니다. "
+        f"{meant} 주소를 뜻하셨나요?",
+    )
+    return _ends_at_once(reason, pick(language, "I can't read this address.", "이 주소는 읽을 수 없습니다."), language)
+
+
 def _cannot_browse(addresses: Sequence[str], language: Language) -> Thought:
     """Say that the run has no command to read a web page, and how it gets one."""
     named = ", ".join(dict.fromkeys(addresses))
     reason = pick(
         language,
         f"{named}: this run can't read the web: it has no command {BROWSES}. Either it is disabled in the settings, or "
-        "the libraries for it are not installed: pip install 'autoagent-cli[web]'",
+        "the libraries for it are not installed: pip install '.[web]'",
         f"{named}: 이 실행에는 웹을 읽는 명령({BROWSES})이 없습니다. 설정에서 꺼져 있거나 라이브러리가 설치되지 "
-        "않았습니다: pip install 'autoagent-cli[web]'",
+        "않았습니다: pip install '.[web]'",
     )
     said = pick(language, "I can't read the web here.", "여기서는 웹을 읽을 수 없습니다.")
     return _ends_at_once(reason, said, language)

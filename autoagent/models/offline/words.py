@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Literal
 
 from autoagent.language import PARTICLES, without_inflection, without_particle
+from autoagent.models.offline.verbs import VERBS
 
 Language = Literal["en", "ko"]
 
@@ -39,6 +40,20 @@ _STOP_KO = vocabulary(
 _AUXILIARY_KO = vocabulary(  # in a question: they ask, but name nothing
     "쓸 쓰 써 써야 할 해야 하려 하려면 될 되 돼 돼야 되어 있을 없을 가능 최대 최소 최장 최고 보통 대략 총 며칠 얼마",
 )
+_ADVERBS_KO = vocabulary(
+    "자주 많이 오래 빨리 멀리 주로 혹시 좀 조금 정확히 도대체 대체 다 전부 실제로 얼마큼 얼마쯤 언제쯤 하루 한번",
+    "않 않았 않은 못하 못했 못한",
+)
+_INTERROGATIVE_KO = re.compile(  # 누구야, 얼마예요, 언제였지, 뭐였어
+    "(?:누구|누가|얼마|언제|어디|무엇|뭐|뭘|며칠|어때|어떻|왜)(?:에서|까지|부터|쯤|나)?"
+    "(?:이|인|일|예|에|였|이었)?(?:야|요|지|죠|니|냐|가|까|임|어|어요|지요|더라|던가|는지|건가|건가요|데)?"
+)
+_SPOKEN = re.compile(  # how the last word of a spoken question ends, where no other ending was known
+    r"(?<=[가-힣])(?:[하했되됐돼걸열있]?(?:어요?|여요?|아요?|해요?|돼요?|려요?|니|냐|야|죠|지요)|해|돼)$"
+)
+_MODIFIES = re.compile(
+    "[가-힣][은는던된한진린긴난낸킨온간] (?:이유|원인|까닭)|[가-힣]지 [않못]"
+)  # 늦어진 이유, 가지 않
 _STOP_EN = vocabulary(
     "a an the this that these those is are was were be been being am do does did done have has had having can",
     "could will would shall should may might must need of in on at to for from by with about into onto over under",
@@ -125,7 +140,10 @@ SAID_OF_A_SUMMARY = vocabulary(
 
 @dataclass(frozen=True)
 class Term:
-    """A stem that an answer should hold, as the question has it; the form of a predicate it will rarely share."""
+    """A stem that an answer should hold, as the question has it; the form of a predicate it will rarely share.
+
+    A Korean predicate is known by its ending, by its place at the end, before "reason" or before "not".
+    """
 
     stem: str
     word: str
@@ -139,13 +157,29 @@ class Term:
 
 def question_terms(question: str) -> list[Term]:
     terms: dict[str, Term] = {}
-    for word in tokens(question):
+    words = list(tokens(question))
+    for at, word in enumerate(words, 1):
         base = without_ending(word)
-        ending = base != word
-        if not base or is_stop(base) or without_particle(base) in _AUXILIARY_KO or (ending and len(base) < 2):
+        if base == word and at == len(words) and is_hangul(word):
+            base = _SPOKEN.sub("", word)
+        ending = base != word or bool(_MODIFIES.search(" ".join(words[at - 1 : at + 1])))
+        if not base or is_stop(base) or _only_asks(base) or (ending and len(base) < 2):
             continue
         terms.setdefault(stem(base), Term(stem(base), base, ending))
     return list(terms.values())
+
+
+def _only_asks(word: str) -> bool:
+    """The word asks, or says how, and names nothing that an answer should hold."""
+    known = {word, without_particle(word)}
+    return bool(known & (_AUXILIARY_KO | _ADVERBS_KO)) or bool(_INTERROGATIVE_KO.fullmatch(word))
+
+
+@lru_cache(maxsize=10_000)
+def _of_same_verb(term: str) -> frozenset[str]:
+    """The stems of an irregular verb's other forms: sit → sat; none of another word's."""
+    verbs = [frozenset(map(stem, verb)) for verb in VERBS]
+    return frozenset[str]().union(*(verb for verb in verbs if term in verb))
 
 
 def bigrams(word: str) -> list[str]:
@@ -162,8 +196,8 @@ class Bag:
         self.stems = {stem(word) for word in tokens(self.text)}
 
     def holds(self, term: str) -> bool:
-        """Korean writes compounds with and without a space, so there syllable pairs are compared."""
-        if term in self.stems:
+        """In any form of an irregular verb. Korean writes compounds with and without a space: pairs are compared."""
+        if term in self.stems or _of_same_verb(term) & self.stems:
             return True
         if not is_hangul(term) or len(term) < 2:
             return False

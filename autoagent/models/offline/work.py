@@ -78,7 +78,7 @@ def _done(task: Task, material: Material, language: Language) -> Outcome:
         case CountFiles():
             return _counted(task, deed, material, language)
         case Calculate():
-            outcome = calculated(deed, material.documents, material.part, language)
+            outcome = calculated(deed, material.documents, material.part, language, material.failed)
             if outcome.reached or not task.otherwise:
                 return outcome
             return _answered_in_words(task.otherwise, material, language) or outcome
@@ -159,15 +159,20 @@ def _answered(deed: Ask, material: Material, language: Language) -> Outcome:
                       f"문서에 없습니다: “{deed.question}”.{words} {looked}")  # fmt: skip
         return Outcome(False, reason)
     sections = [f"## {deed.question}\n", *(quote(passage) for passage in found.quotes)]
+    told = list(map(_told, found.quotes))
+    if found.causes:
+        named = pick(language, "Where the same document speaks of causes", "같은 문서에서 원인을 말하는 곳")
+        sections += [f"### {named}\n", *(quote(passage) for passage in found.causes)]
+        told += [f"{named}:", *map(_told, found.causes)]
     head = pick(language, f"{count(len(found.quotes), 'passage')}, most relevant first:",
                 f"관련이 큰 순서로 {len(found.quotes)}개 구절:")  # fmt: skip
-    return Outcome(
-        True, "\n\n".join([head, *map(_told, found.quotes)]), tuple(sections), pick(language, "Answer", "답변")
-    )
+    return Outcome(True, "\n\n".join([head, *told]), tuple(sections), pick(language, "Answer", "답변"))
 
 
 def _answered_in_words(deed: Ask, material: Material, language: Language) -> Outcome | None:
     """The answer where a calculation failed: of no table's rows; None where the tables' own reason says more."""
+    if not material.documents:
+        return None
     prose = tuple(one for one in material.documents if not one.is_table)
     outcome = _answered(deed, replace(material, documents=prose), language)
     return outcome if outcome.reached or len(prose) == len(material.documents) else None
