@@ -147,6 +147,8 @@ class Executor:
 
         Nobody waits for a thread beyond the run's time: what it reads is read again, or not needed any more.
         """
+        if not bound:
+            return []
         seen = [dict[str, str]() for _ in bound]
         done: SimpleQueue[tuple[int, Result]] = SimpleQueue()
 
