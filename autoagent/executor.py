@@ -27,8 +27,6 @@ UNKNOWN = (
     "OUTCOME UNKNOWN: this command had started when the program stopped, and its end was not recorded. "
     "It may have taken effect fully, partly or not at all: look before you repeat it."
 )
-
-
 OUT_OF_TIME = "Not finished: the run's time limit is used up."
 
 

@@ -251,7 +251,12 @@ def check_search(found: Settings, *, ask: bool) -> Check:
         return Check("search", "warning", str(error), "correct the setting `search`")
     except CommandError as error:
         fact = str(error).partition(". ")[0]
-        return Check("search", "warning", fact, "see network below; a run can go on without searches")
+        return Check(
+            "search",
+            "warning",
+            fact,
+            "try again with a network (HTTPS_PROXY, SSL_CERT_FILE behind a proxy); a run goes on without searches",
+        )
     if not hits.hits:
         return Check("search", "warning", f"{hits.by} answered without a result", "try again later, or set `search`")
     return Check("search", "ok", f"{hits.by} answered with {counted(len(hits.hits), 'result')}")

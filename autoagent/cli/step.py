@@ -121,7 +121,7 @@ def _event_lines(folder: Path, moment: Moment) -> list[Line]:
             told = joined(sizes, f"by {event.by}", kept(event), f"{gone} now this summary")
             return [line(), line(told, rest=2), *foreign(event.summary)]
         case ApprovalAsked():
-            scopes = [labelled("Rule", rule_words(rule), width=LABEL) for rule in event.scopes]
+            scopes = [labelled("Offered", f"always: {rule_words(rule)}", width=LABEL) for rule in event.scopes]
             head = line(f"{event.call_id} {event.call.name}: asked at {when(event.at):%H:%M:%S} ({event.reason})")
             return [line(), head, *diff_lines(event.preview, full=True)[: None if event.preview else 0], *scopes]
         case ApprovalGiven():

@@ -11,7 +11,7 @@ The script is a JSON list; each request plays the next item. The items, with an 
   a stream without [DONE]    {"no_done": {"content": "Hel"}}
   a connection that breaks   {"cut": {"content": "Hello.", "after_bytes": 40}}
   a connection that stalls   {"stall": {"content": "Hello.", "after_bytes": 40}}
-  a slow reply               {"drip": {"content": "Hello.", "every_s": 0.1}}
+  a slow reply, by bytes     {"drip": {"content": "Hello.", "every_s": 0.1, "chunk": 4}}
   silence                    {"hang": true}
   a web page                 {"html": {"text": "<h1>Log in</h1>"}}
   any body                   {"raw": {"content": "{]"}}
