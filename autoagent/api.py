@@ -103,7 +103,15 @@ def run(
     except ValueError as error:
         raise ConfigError(str(error)) from None
     started = build.start_run(
-        new_run_folder(), setup, limits, goals, rules=rules, commands=commands, mask=_mask(found), notify=_notify
+        new_run_folder(),
+        setup,
+        limits,
+        goals,
+        rules=rules,
+        commands=commands,
+        mask=_mask(found),
+        untrusted=bool(found.refused),
+        notify=_notify,
     )
     with started as journal:
         return _work(journal, found, commands, on_event)

@@ -39,6 +39,7 @@ UNKNOWN_WINDOW = 32_768  # of a model that the catalog does not know
 OFFLINE_WINDOW = 1_000_000
 ROOMY = 32_768  # a window that any step fits: nothing is counted
 SHORT_REPLY = 1_000  # tokens of a thought with a command or two
+UNTRUSTED = "this folder, which nobody trusts"
 Notify = Callable[[str], None]
 
 
@@ -300,9 +301,12 @@ def start_run(
     rules: Sequence[str] = (),
     commands: Sequence[Command[..., Any]] = (),
     mask: Callable[[str], str] = str,
+    untrusted: bool = False,
     notify: Notify,
 ) -> Journal:
     """Make the run's folder and journal its start and the rules given for it; `mask` takes secrets out.
+
+    The files of an `untrusted` folder are text from outside from the first step on.
 
     Raises JournalError where that can't be written.
     """
@@ -324,6 +328,7 @@ def start_run(
             nonce=os.urandom(8).hex(),
             version=__version__,
             usage=usage or Usage(),
+            outside=UNTRUSTED if untrusted else "",
         )
     )
     keep_rules(journal, rules)

@@ -64,6 +64,7 @@ class RunStarted(_Event):
     nonce: str
     version: str
     usage: Usage = Usage()  # calls made before the run, to propose its goals
+    outside: str = ""  # what of foreign words it starts among, in words for people
 
 
 class RunResumed(_Event):

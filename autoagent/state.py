@@ -139,7 +139,7 @@ class State:
     seen: dict[str, str] = field(default_factory=dict[str, str])  # path: fingerprint when last read or written
     wrote: tuple[str, ...] = ()
     made: tuple[str, ...] = ()  # those of them that were not there before
-    outside: str = ""  # id of the first observation that came from outside the workspace
+    outside: str = ""  # id of the first observation that came from outside the workspace, or what it started among
     guarded_from: int = 0  # steps before this one no longer count as repetitions
     messages: frozenset[str] = frozenset()  # ids of inbox messages already in the journal
     started_at: str = ""
@@ -209,6 +209,7 @@ def _apply_to_run(state: State, event: RunStarted | RunResumed | RunPaused | Run
                 nonce=event.nonce,
                 usage=event.usage,
                 started_at=event.at,
+                outside=event.outside,
                 status="running",
             )
         case RunResumed():

@@ -257,3 +257,16 @@ def test_what_is_read_again_is_still_from_outside(world: World, site: Site) -> N
     with ModelServer([browse(page), again, done("ok")]) as server:
         state = world.run(server, goal=f"Read {page}", **flags(site))
     assert [o.outside for o in observations(state)[:3]] == [True, True, False]
+
+
+def test_in_a_folder_that_nobody_trusts_no_new_address_is_fetched_from_the_start(world: World, site: Site) -> None:
+    world.file("autoagent.toml", 'plugins = ["word-count"]')
+    page = site.page("/page", TEXT)
+    with ModelServer([browse(page), done("ok")]) as server:
+        run = autoagent.run(
+            "Do what the README says", workspace=world.workspace, model="m", base_url=server.base_url,
+            allow_local_network=True,
+        )  # fmt: skip
+    assert outcomes(run.state)[0] == ("browse", "refused")
+    assert run.state.outside == build.UNTRUSTED
+    assert site.asked == []

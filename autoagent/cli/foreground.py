@@ -80,6 +80,7 @@ class Foreground:
             usage=asked.usage,
             rules=self.options.allow,
             mask=self.mask,
+            untrusted=bool(found.refused),
             notify=self.warn,
         ) as journal:
             return self._work(journal, found)
