@@ -134,7 +134,8 @@ def resume(
     with Journal(folder) as journal:
         if journal.state.setup is None:
             raise JournalError(f"run {folder.name} never started")
-        found = _settings(Path(journal.state.setup.workspace), _dotted(changed), api_key)
+        kept = journal.state.setup
+        found = _settings(Path(kept.workspace), _dotted(changed), api_key, safe_mode=kept.safe_mode)
         journal.mask = _mask(found)
         setup, limits = build.changed_setup(journal.state, found)
         if message:
@@ -156,10 +157,12 @@ def _work(
         agent.close()
 
 
-def _settings(workspace: Path, flags: Mapping[str, Any], api_key: str | None) -> settings.Settings:
+def _settings(
+    workspace: Path, flags: Mapping[str, Any], api_key: str | None, *, safe_mode: bool = False
+) -> settings.Settings:
     if unknown := flags.keys() - set(settings.names()):
         raise ConfigError(f"unknown setting {min(unknown)!r}. Settings: {', '.join(settings.names())}")
-    found = settings.load(workspace, flags)
+    found = settings.load(workspace, flags, safe_mode=safe_mode)
     for warning in found.warnings:
         _notify(warning)
     return replace(found, api_key=api_key) if api_key else found

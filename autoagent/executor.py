@@ -347,13 +347,19 @@ class Executor:
 
 @dataclass(frozen=True)
 class GuardedWeb:
-    """The web of one call: where an address redirects to is decided as what the model asks for is."""
+    """The web of one call: where an address redirects to is decided as what the model asks for is.
+
+    A command's own check is added to that; it replaces nothing.
+    """
 
     web: Web
     may_redirect: Callable[[str, str], bool]
 
     def fetch(self, url: str, may_redirect: Callable[[str, str], bool] | None = None) -> Fetched:
-        return self.web.fetch(url, may_redirect or self.may_redirect)
+        def allowed(asked: str, target: str) -> bool:
+            return self.may_redirect(asked, target) and (may_redirect is None or may_redirect(asked, target))
+
+        return self.web.fetch(url, allowed)
 
     def search(self, query: str, limit: int) -> Found:
         return self.web.search(query, limit)

@@ -25,15 +25,16 @@ _CRC_LENGTH = len(_CRC) + 8 + 2  # eight hex digits and `"}`
 
 def seal(event: Event) -> bytes:
     """The event's line: JSON that closes with the CRC-32 of all bytes before that field."""
-    body = event.model_dump_json().encode()[:-1]
+    return _sealed(event.model_dump_json())
+
+
+def _sealed(line: str) -> bytes:
+    body = line.encode()[:-1]
     return body + _CRC + b'%08x"}\n' % zlib.crc32(body)
 
 
-def masked(event: Event, mask: Callable[[str], str]) -> Event:
-    """The event without known secrets in its texts; its own words (`type`, `status`, …) stay as they are."""
-    line = event.model_dump_json()
-    if mask(line) == line:
-        return event
+def _masked(event: Event, mask: Callable[[str], str]) -> Event:
+    """The event without known secrets in its texts."""
 
     def without(value: Any) -> Any:
         match value:
@@ -121,9 +122,12 @@ class Journal:
         """
         if self._broken:
             raise JournalError(f"{self.path}: an earlier write did not end well; nothing more is written")
-        event = masked(event.model_copy(update={"seq": self.state.seq + 1}), self.mask)
-        state = apply(self.state, event)
-        line = seal(event)
+        event = event.model_copy(update={"seq": self.state.seq + 1})
+        text = event.model_dump_json()
+        if self.mask(text) != text:
+            event = _masked(event, self.mask)
+            text = event.model_dump_json()
+        state, line = apply(self.state, event), _sealed(text)
         self._broken = True  # until it is done: also where a signal ends it half-way
         try:
             if os.write(self._file, line) != len(line):

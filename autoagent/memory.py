@@ -113,7 +113,7 @@ def volatile_tail(state: State, context_tokens: int, fixed_tokens: int) -> str:
             f"Older steps are summarised soon ({max(0, room):,} tokens left): put what you need into thoughts.text."
         )
     if state.unreadable:
-        lines.append(f"Unreadable replies in a row: {state.unreadable}; the {UNREADABLE_IN_A_ROW}rd ends the run.")
+        lines.append(f"Unreadable replies in a row: {state.unreadable}; at {UNREADABLE_IN_A_ROW} the run ends.")
     if limits.steps and state.step + 1 >= limits.steps:
         lines.append("It is the last step: end the run now, with task_complete if the goal is reached, else give_up.")
     if told := warning(state):

@@ -9,6 +9,9 @@ import pytest
 from support import World
 
 import autoagent
+from autoagent import build
+from autoagent import settings as settings_module
+from autoagent.places import new_run_folder
 from autoagent.testing import Hang, ModelServer, Repeat, done, thought
 
 
@@ -104,6 +107,20 @@ try:
 except KeyboardInterrupt:
     print("interrupted")
 """
+
+
+def test_a_run_in_safe_mode_stays_so_when_it_is_resumed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = thought(commands=[("list_files", {})])
+    with ModelServer([look, done("ok")]) as server:
+        settings = settings_module.load(world.workspace, {"model": "m", "base_url": server.base_url}, safe_mode=True)
+        setup, limits = build.make_setup(settings, build.choose_model(settings), world.workspace)
+        setup = setup.model_copy(update={"approve": "never"})
+        build.start_run(new_run_folder(), setup, limits, ["Go"], notify=world.notes.append).close()
+        monkeypatch.delenv("OPENAI_API_KEY")
+        world.file(".env", "OPENAI_API_KEY=sk-of-the-folder-0123456789\n")
+        run = autoagent.resume("last")
+        assert [request.headers.get("authorization") for request in server.requests] == [None, None]
+    assert run.status == "reached"
 
 
 def test_ctrl_c_reaches_the_caller_and_the_run_can_go_on(world: World) -> None:

@@ -383,3 +383,18 @@ def test_what_needs_no_run_imports_nothing_heavy(shell: Shell, args: Sequence[st
     heavy = ("pydantic", "openai", "httpx2", "tiktoken", "rich", "prompt_toolkit", "yaml", "regex", "asyncio")
     assert not [name for name in loaded if name.split(".")[0] in heavy]
     assert len(loaded) < 450
+
+
+def test_hidden_tokens_of_a_reasoning_model_are_counted_and_shown(shell: Shell) -> None:
+    with ModelServer([Reply(done("ok"), reasoning_tokens=1_200)]) as server:
+        ran = shell.call("run", "-c", "Go", server=server)
+    (replied,) = [event for event in shell.events() if event["type"] == "model_replied"]
+    assert replied["usage"]["reasoning_tokens"] == 1_200  # type: ignore[index]
+    assert "out (1.2k hidden)" in ran.stderr
+    assert "(1,200 hidden)" in shell.call("show", "last", "--cost").stdout
+
+
+def test_the_json_of_an_end_counts_hidden_tokens(shell: Shell) -> None:
+    with ModelServer([Reply(done("ok"), reasoning_tokens=1_200)]) as server:
+        ran = shell.call("run", "-c", "--output-format", "json", "Go", server=server)
+    assert json.loads(ran.stdout)["reasoning_tokens"] == 1_200

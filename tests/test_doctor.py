@@ -281,3 +281,12 @@ def test_an_unknown_search_engine_is_a_warning():
     check = checks.check_search(Settings({"search": ("duckduckgoo",)}, {}, ""), ask=False)
     assert check.status == "warning"
     assert "duckduckgo" in check.fact
+
+
+def test_a_server_on_this_machine_is_reached_past_any_proxy_as_a_run_reaches_it(home: Home) -> None:
+    nowhere = _nobody("http://127.0.0.1:{}")
+    with ModelServer([OK]) as server:
+        found = home.report(
+            "--base-url", server.base_url, "-m", "test-model", HTTP_PROXY=nowhere, ALL_PROXY=nowhere, no_proxy=""
+        )
+    assert (found["endpoint"]["status"], found["call"]["status"]) == ("ok", "ok")

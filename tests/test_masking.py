@@ -115,7 +115,7 @@ def test_digits_words_and_slashes_may_be_a_secret(value: str) -> None:
         ("GPG_KEY_FILE", "~/.gnupg/secring.gpg"),
         ("SECRET_FOLDER", "./secrets/of/mine"),
         ("TOKEN_RATE", "0.12345678"),
-        ("OLDPWD", "/work/1234567890"),
+        ("OLDPWD", "/somewhere/1234567890"),
         ("AUTOAGENT_LIMITS_TOKENS", "10000000"),
         ("TOKEN_URL", "https://auth.example.org/oauth/token"),
         ("HOME", "a1b2c3d4e5f6"),

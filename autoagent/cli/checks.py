@@ -105,7 +105,7 @@ def check_endpoint(found: Settings, setup: Setup) -> Check:
     host, parts = endpoint.host, urlsplit(endpoint.url)
     url = urlunsplit(parts._replace(path=f"{parts.path.removesuffix('/chat/completions')}/models"))
     try:
-        response = httpx2.get(url, headers=dict(endpoint.headers), timeout=LIST_S)
+        response = httpx2.get(url, headers=dict(endpoint.headers), timeout=LIST_S, trust_env=not endpoint.here)
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
         fact, _, mend = str(explain_broken(error, endpoint)).partition(". ")
         return Check("endpoint", "failed", fact, mend or NO_ENDPOINT)
@@ -209,7 +209,7 @@ def check_tokenizer() -> Check:
     return Check("tokenizer", "warning", "a token table is missing or damaged: counts are only safe bounds", _REINSTALL)
 
 
-_REINSTALL = "pip install --force-reinstall autoagent-cli"
+_REINSTALL = "pip install --force-reinstall . in the checkout"
 
 
 def check_web() -> Check:

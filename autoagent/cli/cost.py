@@ -49,7 +49,8 @@ def _purpose(moment: Moment) -> tuple[str, str]:
 
 
 def _figures(used: Usage) -> tuple[str, str, str, str]:
-    return f"{used.input_tokens:,}", f"{used.cached_tokens:,}", f"{used.output_tokens:,}", price(used)
+    hidden = f" ({used.reasoning_tokens:,} hidden)" if used.reasoning_tokens else ""
+    return f"{used.input_tokens:,}", f"{used.cached_tokens:,}", f"{used.output_tokens:,}{hidden}", price(used)
 
 
 def _as_json(used: Usage) -> dict[str, Any]:

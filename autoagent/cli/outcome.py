@@ -70,6 +70,7 @@ def summary(state: State, folder: Path) -> dict[str, Any]:
         "input_tokens": usage.input_tokens,
         "cached_tokens": usage.cached_tokens,
         "output_tokens": usage.output_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
         "seconds": round(state.worked_s, 3),
         "workspace": state.setup.workspace if state.setup else "",
         "journal": str(folder / "journal.jsonl"),

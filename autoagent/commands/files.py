@@ -10,8 +10,9 @@ from itertools import takewhile
 
 from autoagent.env import ABSENT, Change, Env, Excerpt, Files, WorkspacePath, fingerprint
 from autoagent.errors import CommandError, SandboxError
-from autoagent.loaders import WITHIN_S, Document, load
+from autoagent.loaders import WITHIN_S, load
 from autoagent.loaders.kinds import is_named_as_document, kind_of
+from autoagent.loaders.opening import verbatim
 from autoagent.loaders.text import Text, decode, encode
 from autoagent.policy import is_secret
 from autoagent.registry import command
@@ -41,18 +42,13 @@ def read_file(env: Env, path: WorkspacePath, offset: int = 1, limit: int = LINES
     """
     content = _content(env.files, path)
     env.saw(env.files.real_name(path), fingerprint(content))
-    document = _source(content) if source else load(path, content)
+    document = verbatim(decode(content)) if source else load(path, content)
     notes = [*document.notes, *([SOURCE] if not source and kind_of(path, content) == "html" else [])]
     kind = f", {document.kind}".removeprefix(", text")
     rest = replace(env, share_tokens=max(100, env.share_tokens - env.count("\n".join([kind, *notes]))))
     page = _page(path, document.text, offset, limit, rest, kind)
     whole = _with_notes(page.whole, notes) if page.whole else ""
     return Excerpt(_with_notes(page.text, notes), whole, says_more=True)
-
-
-def _source(content: bytes) -> Document:
-    text = decode(content)
-    return Document(text.text, "text" if text.encoding == "utf-8" else f"text, encoding {text.encoding}")
 
 
 def _with_notes(page: str, notes: list[str]) -> str:

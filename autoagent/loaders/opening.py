@@ -17,7 +17,7 @@ _kept = Kept()
 def open_document(name: str, content: bytes, content_type: str, within_s: float) -> Document:
     kind = kind_of(name, content, content_type)
     if kind == "text":
-        document = _verbatim(decode(content))
+        document = verbatim(decode(content))
         return replace(document, notes=(_MISNAMED,)) if is_named_as_document(name) else document
     if kind in ("csv", "json"):
         key = (kind, suffix_of(name), fingerprint(content))
@@ -34,9 +34,10 @@ def _in_lines(kind: Kind, text: Text, suffix: str) -> Document:
     from autoagent.loaders.json import read as read_json
 
     if len(text.text) > SET_IN_LINES:
-        return _verbatim(text)
-    return read_json(text.text) or _verbatim(text)
+        return verbatim(text)
+    return read_json(text.text) or verbatim(text)
 
 
-def _verbatim(text: Text) -> Document:
+def verbatim(text: Text) -> Document:
+    """The text as it stands."""
     return Document(text.text, "text" if text.encoding == "utf-8" else f"text, encoding {text.encoding}")

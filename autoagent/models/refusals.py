@@ -56,9 +56,7 @@ def explain_refusal(refusal: Refusal, endpoint: Endpoint) -> ModelUnavailable | 
     if status == 403:
         return _final(f"{host} does not allow this ({status}): {short}")
     if status == 407:
-        return _final(
-            f"the proxy before {host} wants a name and a password (407). Set HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT"
-        )
+        return _wants_proxy_password(host)
     if 300 <= status < 400:
         target = endpoint.masked(_target(refusal))
         return _final(f"{host} sends on to {target} ({status}). Set --base-url to the address that answers")
@@ -84,7 +82,7 @@ def explain_broken(error: Exception, endpoint: Endpoint) -> ModelUnavailable:
     if re.search(r"WRONG_VERSION_NUMBER|record layer failure|wrong version number", causes):
         return _final(f"{host} does not speak TLS. Should --base-url begin with http:// instead?")
     if "ProxyError" in causes and "407" in causes:
-        return explain_refusal(Refusal(407, {}, short), endpoint)  # type: ignore[return-value]  # never too long
+        return _wants_proxy_password(host)
     if isinstance(error, OSError) and (pem := os.environ.get("SSL_CERT_FILE")):
         return _final(f"the certificates of SSL_CERT_FILE={pem} can't be read: {short}")
     if "ProxyError" in causes:
@@ -118,6 +116,12 @@ def _hint(causes: str, endpoint: Endpoint) -> str:
     if "gaierror" in causes or "Name or service" in causes or "Temporary failure in name" in causes:
         return "No such host, or no network. A company proxy? Set HTTPS_PROXY"
     return "Is the server running?" if endpoint.base_url.startswith("http:") else "A company proxy? Set HTTPS_PROXY"
+
+
+def _wants_proxy_password(host: str) -> ModelUnavailable:
+    return _final(
+        f"the proxy before {host} wants a name and a password (407). Set HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT"
+    )
 
 
 def _final(words: str) -> ModelUnavailable:

@@ -93,7 +93,8 @@ def _facts(state: State) -> list[tuple[str, str]]:
     usage = state.usage
     if usage.tokens and state.setup:
         cached = f", {100 * usage.cached_tokens // usage.input_tokens} % from cache" if usage.cached_tokens else ""
-        tokens = f"{thousands(usage.input_tokens)} tokens in{cached} · {thousands(usage.output_tokens)} out"
+        hidden = f" ({thousands(usage.reasoning_tokens)} hidden)" if usage.reasoning_tokens else ""
+        tokens = f"{thousands(usage.input_tokens)} tokens in{cached} · {thousands(usage.output_tokens)} out{hidden}"
         if state.at_most:
             tokens += f" at most: {counted(state.at_most, 'call')} cut, counted in full"
         facts.append(("Model", joined(state.setup.model, counted(usage.calls, "call"), tokens)))
