@@ -18,6 +18,7 @@ from autoagent.people import People
 from autoagent.registry import Bound, Registry
 from autoagent.state import GRANTED, Observation, Pending, PendingCall
 from autoagent.taint import KnownAddresses
+from autoagent.waiting import next_of
 
 EDITED = "edited by the person"  # what they see next is the change that it makes
 CHANGED_SINCE = "What it would change is no longer as it was when you were asked."
@@ -159,7 +160,7 @@ class Executor:
         try:
             with self.people.interruptible():
                 while len(found) < len(bound):
-                    at, result = done.get(timeout=self._left_s(since=began))
+                    at, result = next_of(done, self._left_s(since=began))
                     found[at] = result
         except Empty:
             cut = Result("failed", OUT_OF_TIME, seconds=time.monotonic() - began)

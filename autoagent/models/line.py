@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from autoagent.models.endpoint import Endpoint
+from autoagent.waiting import next_of
 
 if TYPE_CHECKING:
     import httpx2
@@ -66,7 +67,7 @@ class Line:
 
     def receive(self, timeout_s: float) -> Head | bytes | End:
         """A Head, then parts, then an End; or an End alone. Raises queue.Empty where nothing comes in time."""
-        said = self._said.get(timeout=max(0.0, timeout_s))
+        said = next_of(self._said, timeout_s)
         if isinstance(said, End):
             self._ended = True
             if said.error:
