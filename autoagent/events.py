@@ -10,10 +10,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from autoagent.budget import Limits, Usage
+from autoagent.programs import Layer
+from autoagent.rules import Action, Rule, Scope
 from autoagent.thoughts import CommandCall, Thought
 
 FORMAT = 1
-Approve = Literal["every", "acts", "never"]
+Approve = Literal["every", "acts", "sandboxed", "never"]
 
 
 def _now() -> str:
@@ -46,6 +48,10 @@ class Setup(BaseModel):
     disabled: tuple[str, ...] = ()
     search: tuple[str, ...] = ()  # providers, in the order in which they are asked
     allow_local_network: bool = False
+    sandbox: Layer = "none"  # what was found to hold programs
+    sandbox_network: bool = False  # programs reach the network, as a person wanted
+    unsandboxed: bool = False  # a person wanted programs to run where nothing holds them
+    rules: tuple[Rule, ...] = ()  # those of the workspace and for all runs, as they were when it started or went on
     safe_mode: bool = False  # no plugins, nothing of the workspace's settings, no prompts but the built-in ones
 
 
@@ -145,6 +151,7 @@ class ApprovalAsked(_Event):
     digest: str
     preview: str = ""
     scopes: tuple[str, ...] = ()  # the rules a person may keep instead of answering again
+    decided_by: str = ""  # the name of the rule of ours or theirs that asks
 
 
 class ApprovalGiven(_Event):
@@ -162,10 +169,21 @@ class ApprovalGiven(_Event):
 
 
 class RuleKept(_Event):
+    """A person's rule. One for more than this run is also in their own files."""
+
     type: Literal["rule_kept"] = "rule_kept"
     rule: str
+    action: Action = "allow"
+    scope: Scope = "run"
     by: str
     message_id: str = ""
+
+
+class NetworkAllowed(_Event):
+    """A person wants programs of this run to reach the network; from then on its setup says so."""
+
+    type: Literal["network_allowed"] = "network_allowed"
+    by: str
 
 
 class ReviewAsked(_Event):
@@ -201,9 +219,54 @@ class CommandStarted(_Event):
     before: str = ""
     after: str = ""
     diff: str = ""
+    source: str = ""  # the file that is moved to `path`
+    sandbox: str = ""  # what holds a program: its layer, and "network" where it has that
 
 
 Outcome = Literal["ok", "failed", "refused", "unknown", "skipped"]
+
+
+class FileState(BaseModel):
+    """What is at a path. The content of a file, or the target of a link, is kept for undo under its SHA-256.
+
+    `kept` False: it is too large or in a folder that undo does not cover.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["absent", "file", "folder", "link"] = "absent"
+    sha256: str = ""
+    mode: int = 0  # the permission bits
+    size: int = 0
+    kept: bool = True
+
+
+class FileChange(BaseModel):
+    """What a command did to one path of the workspace."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str
+    before: FileState
+    after: FileState
+
+
+class FilesChanged(_Event):
+    """What programs in the background did to the workspace, seen between two commands or at the end."""
+
+    type: Literal["files_changed"] = "files_changed"
+    changed: tuple[FileChange, ...] = ()
+    changed_artifact: str = ""
+
+
+class FilesUndone(_Event):
+    """A person took changes back, or brought them back again (`redo`)."""
+
+    type: Literal["files_undone"] = "files_undone"
+    changed: tuple[FileChange, ...] = ()
+    changed_artifact: str = ""
+    redo: bool = False
+    by: str
 
 
 class CommandFinished(_Event):
@@ -211,6 +274,8 @@ class CommandFinished(_Event):
 
     `detail` is for people only, `seen` holds the fingerprints of files read or written.
     `outside`: it is text from outside the workspace. With `ends_batch` the later commands of the thought are not run.
+    `changed`: what it did to the workspace, in a JSON artifact where that is long; `put_back`: what a program did to
+    files that other programs obey and that are again as they were.
     """
 
     type: Literal["command_finished"] = "command_finished"
@@ -225,6 +290,9 @@ class CommandFinished(_Event):
     wrote: str = ""
     outside: bool = False
     ends_batch: bool = False
+    changed: tuple[FileChange, ...] = ()
+    changed_artifact: str = ""
+    put_back: tuple[str, ...] = ()
     message_id: str = ""
 
 
@@ -252,10 +320,13 @@ Event = (
     | ApprovalAsked
     | ApprovalGiven
     | RuleKept
+    | NetworkAllowed
     | ReviewAsked
     | PersonSaid
     | CommandStarted
     | CommandFinished
+    | FilesChanged
+    | FilesUndone
     | Compacted
 )
 EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
