@@ -35,7 +35,7 @@ format: .venv/installed-dev
 
 # requirements.txt: what a run needs; requirements-dev.txt: the tests too. Hashed, without index addresses.
 COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --quiet
-EXTRAS := --extra web --extra documents
+EXTRAS := --extra web --extra documents --extra calc
 
 lock: .venv/installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

@@ -6,6 +6,7 @@ from string import Template
 
 from autoagent import memory, stall
 from autoagent.ask import Answer, Purpose, ask
+from autoagent.effects import Effects
 from autoagent.env import Files, Web
 from autoagent.errors import JournalError, ThoughtError
 from autoagent.events import ApprovalGiven, Compacted, Event, PersonSaid, ReviewAsked, RuleKept, RunEnded, RunPaused
@@ -30,6 +31,7 @@ class Agent:
         registry: Registry,
         files: Files,
         web: Web,
+        effects: Effects,
         people: People,
         *,
         prompts: Prompts,
@@ -40,7 +42,7 @@ class Agent:
         if journal.state.setup is None:
             raise JournalError(f"{journal.path}: the run has no start")
         self.setup, self.schema = journal.state.setup, registry.reply_schema()
-        self.executor = Executor(journal, registry, files, web, people, self.setup, model.count)
+        self.executor = Executor(journal, registry, files, web, effects, people, self.setup, model.count)
         self.registry = registry
         self.fixed_text, self.fixed_tokens = prompts.system + json.dumps(self.schema), 0
 
@@ -60,11 +62,13 @@ class Agent:
                 self.review() if pending.review else self.executor.act(pending)
             else:
                 self.think()
+        self.executor.end_programs()
         return self.state
 
     def close(self) -> None:
-        """Give back connections and folders; the journal is whoever's opened it."""
-        for part in (self.model, self.fast_model, self.executor.files):
+        """End programs, give back connections and folders; the journal is whoever's opened it."""
+        effects = self.executor.effects
+        for part in (effects.programs, effects.history, self.model, self.fast_model, self.executor.files):
             part.close()
 
     def exhausted(self) -> RunPaused | RunEnded | None:
@@ -110,8 +114,9 @@ class Agent:
     def check_secrets(self, thought: Thought) -> None:
         """Arguments are journalled without known secrets; run as they are then, they would write `***` into files."""
         for call in thought.commands:
-            given, acts = call.model_dump_json(), self.registry[call.name].effect in ("writes", "executes", "sends")
-            if acts and self.journal.mask(given) != given:
+            given, command = call.model_dump_json(), self.registry[call.name]
+            leaves = command.effect in ("writes", "executes", "sends") or command.outside
+            if leaves and self.journal.mask(given) != given:
                 told = (
                     f"The arguments of {call.name} hold a value that is kept secret here. Nothing ran. Do it without."
                 )
@@ -249,7 +254,8 @@ class Agent:
                     )
                 )  # fmt: skip
             case "keep_rule" if not stale:
-                self.record(RuleKept(rule=message.rule, by=by, message_id=sent))
+                for rule in message.rule.split("\n"):  # kept twice, where a crash comes between, it says the same
+                    self.record(RuleKept(rule=rule, scope=message.scope, by=by, message_id=sent))
             case "review" if not stale:
                 self.record(ReviewAsked(by=by, message_id=sent))
             case "answer" | "keep_rule" | "review":

@@ -13,8 +13,8 @@ from autoagent.inbox import InboxMessage, send
 from autoagent.journal import Journal, read
 from autoagent.masking import Mask
 from autoagent.places import find_run, new_run_folder, runs_folder
-from autoagent.policy import check_rule
 from autoagent.registry import Command
+from autoagent.rules import Action, check
 from autoagent.signals import Signals, Unattended
 from autoagent.state import State, Status
 
@@ -75,6 +75,7 @@ def run(
     max_tokens: int | None = None,
     max_time: float | str | None = None,
     allow: Sequence[str] = (),
+    deny: Sequence[str] = (),
     commands: Sequence[Command[..., Any]] = (),
     on_event: OnEvent | None = None,
     **others: Any,
@@ -98,8 +99,9 @@ def run(
         raise ConfigError("the goal is empty")
     found = _settings(folder, {"approve": "never"} | _dotted(others) | given, api_key)
     setup, limits = build.make_setup(found, build.choose_model(found), folder)
+    kinds: tuple[tuple[Action, Sequence[str]], ...] = (("deny", deny), ("allow", allow))
     try:
-        rules = [check_rule(rule) for rule in allow]
+        rules: list[tuple[Action, str]] = [(action, check(rule)) for action, given in kinds for rule in given]
     except ValueError as error:
         raise ConfigError(str(error)) from None
     started = build.start_run(

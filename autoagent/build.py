@@ -1,5 +1,6 @@
 """The only place that puts the parts together: settings in, a run and its agent out."""
 
+import functools
 import json
 import math
 import os
@@ -8,22 +9,29 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
 from autoagent import __version__, prompts
 from autoagent.agent import Agent
 from autoagent.budget import COST_USD, REPLY_TOKENS, STEPS, Limits, Usage, dollars
-from autoagent.env import Fetched, Found
+from autoagent.effects import Effects
+from autoagent.env import Fetched, Files, Found
 from autoagent.errors import ConfigError, JournalError, SandboxError
-from autoagent.events import RuleKept, RunResumed, RunStarted, Setup
+from autoagent.events import NetworkAllowed, RuleKept, RunResumed, RunStarted, Setup
+from autoagent.history import WorkspaceHistory
 from autoagent.journal import Journal, artifact
 from autoagent.masking import Mask
 from autoagent.models import Model
 from autoagent.models.catalog import Facts, Price, look_up
 from autoagent.people import People
 from autoagent.places import config_folder, prompts_folder, state_folder
+from autoagent.programs import Layer
 from autoagent.registry import Command, Registry, discover
+from autoagent.rules import Action
+from autoagent.sandbox.process import SandboxedPrograms
+from autoagent.sandbox.protected import protected
+from autoagent.sandbox.reach import Reach, interpreter_folders
 from autoagent.sandbox.workspace import Workspace
 from autoagent.settings import DEFAULT_MODEL, Settings
 from autoagent.state import State
@@ -135,11 +143,23 @@ def make_setup(settings: Settings, chosen: Chosen, workspace: Path) -> tuple[Set
         disabled=settings.get("disabled", ()),
         search=settings.get("search", ()),
         allow_local_network=settings.get("allow_local_network", False),
+        sandbox="none" if settings.get("unsandboxed", False) else sandbox_layer(),
+        sandbox_network=settings.get("sandbox_network", False),
+        unsandboxed=settings.get("unsandboxed", False),
+        rules=settings.rules,
         safe_mode=settings.safe_mode,
     )
     for name, local in given.items():
         _check_room(name, local, setup)
     return setup, make_limits(settings, setup)
+
+
+@functools.cache
+def sandbox_layer() -> Layer:
+    """What holds programs on this machine, found out by starting one in it."""
+    from autoagent.sandbox.probe import choose_layer
+
+    return choose_layer()
 
 
 def _given_windows(models: Sequence[str], base_url: str, settings: Settings) -> "dict[str, Window]":
@@ -240,12 +260,12 @@ class RunWeb:
         self._searcher: Searcher | None = None
 
     def fetch(self, url: str, may_redirect: Callable[[str, str], bool] | None = None) -> Fetched:
-        with self._lock:
-            if self._fetcher is None:
-                from autoagent.sandbox.network import Fetcher
+        return self._fetching().fetch(url, may_redirect)
 
-                self._fetcher = Fetcher(allow_local=self._setup.allow_local_network)
-        return self._fetcher.fetch(url, may_redirect)
+    def download(
+        self, url: str, to: BinaryIO, limit: int, may_redirect: Callable[[str, str], bool] | None = None
+    ) -> Fetched:
+        return self._fetching().download(url, to, limit, may_redirect)
 
     def search(self, query: str, limit: int) -> Found:
         with self._lock:
@@ -256,12 +276,20 @@ class RunWeb:
                 self._searcher = make_searcher(self._setup.search, self._notify, plugins=not safe)
         return self._searcher.search(query, limit)
 
+    def _fetching(self) -> "Fetcher":
+        with self._lock:
+            if self._fetcher is None:
+                from autoagent.sandbox.network import Fetcher
+
+                self._fetcher = Fetcher(allow_local=self._setup.allow_local_network)
+        return self._fetcher
+
 
 def make_registry(setup: Setup, notify: Notify, commands: Sequence[Command[..., Any]] = ()) -> Registry:
     """The built-in commands, `commands`, the enabled plugins'; a broken plugin is named in one line and left out."""
     from autoagent.commands import available
 
-    found: list[Command[..., Any]] = [*available(), *commands]
+    found: list[Command[..., Any]] = [*available(setup.sandbox, unsandboxed=setup.unsandboxed), *commands]
     for name, loaded in discover(setup.plugins):
         if isinstance(loaded, Exception):
             notify(f"plugin {name}: {loaded}. Skipped")
@@ -298,15 +326,17 @@ def start_run(
     name: str = "",
     role: str = "",
     usage: Usage | None = None,
-    rules: Sequence[str] = (),
+    rules: Sequence[tuple[Action, str]] = (),
     commands: Sequence[Command[..., Any]] = (),
     mask: Callable[[str], str] = str,
     untrusted: bool = False,
+    network_by: str = "--sandbox-network",
     notify: Notify,
 ) -> Journal:
     """Make the run's folder and journal its start and the rules given for it; `mask` takes secrets out.
 
-    The files of an `untrusted` folder are text from outside from the first step on.
+    The files of an `untrusted` folder are text from outside from the first step on. `network_by` is who wants programs
+    to reach the network, where the setup says so.
 
     Raises JournalError where that can't be written.
     """
@@ -331,14 +361,17 @@ def start_run(
             outside=UNTRUSTED if untrusted else "",
         )
     )
+    if setup.sandbox_network:
+        journal.append(NetworkAllowed(by=network_by))
     keep_rules(journal, rules)
     return journal
 
 
-def keep_rules(journal: Journal, rules: Sequence[str]) -> None:
-    for rule in rules:
-        if rule not in journal.state.rules:
-            journal.append(RuleKept(rule=rule, by="--allow"))
+def keep_rules(journal: Journal, rules: Sequence[tuple[Action, str]]) -> None:
+    """Journal the rules of the command line, each once."""
+    for action, text in rules:
+        if (action, text) not in ((rule.action, rule.text) for rule in journal.state.rules):
+            journal.append(RuleKept(rule=text, action=action, by=f"--{action}"))
 
 
 def changed_setup(state: State, found: Settings) -> tuple[Setup, Limits]:
@@ -357,8 +390,9 @@ def changed_setup(state: State, found: Settings) -> tuple[Setup, Limits]:
         asked = Settings(found.values | values, found.origins, found.api_key)
         setup, _ = make_setup(asked, choose_model(asked), Path(setup.workspace))
     kept_names = ("approve", "temperature", "seed", "reasoning_effort", "plugins", "disabled", "search")
-    kept_names += ("allow_local_network", "safe_mode")
+    kept_names += ("allow_local_network", "safe_mode", "sandbox_network", "unsandboxed")
     changes = {name: flags.get(name, getattr(state.setup, name)) for name in kept_names}
+    changes |= {"rules": found.rules, "sandbox": "none" if changes["unsandboxed"] else sandbox_layer()}
     if found.safe_mode:
         changes |= {"safe_mode": True, "plugins": ()}
     setup = setup.model_copy(update=changes)
@@ -399,7 +433,13 @@ def next_call_words(state: State, found: Settings) -> str:
 
 
 def resume_run(
-    journal: Journal, setup: Setup, limits: Limits, notify: Notify, commands: Sequence[Command[..., Any]] = ()
+    journal: Journal,
+    setup: Setup,
+    limits: Limits,
+    notify: Notify,
+    commands: Sequence[Command[..., Any]] = (),
+    *,
+    network_by: str = "--sandbox-network",
 ) -> None:
     """Journal that the run goes on, and which files were changed since it last saw them.
 
@@ -411,11 +451,17 @@ def resume_run(
     system = artifact(journal.folder, state.system)
     registry = make_registry(setup, notify, commands)
     safer = setup.safe_mode and state.setup is not None and not state.setup.safe_mode
-    changed = safer or describe(registry.values()) not in system
+    held = state.setup is None or (setup.sandbox, setup.sandbox_network) == (
+        state.setup.sandbox,
+        state.setup.sandbox_network,
+    )
+    changed = safer or not held or describe(registry.values()) not in system
     if changed:
         system = _system_prompt(setup, registry, state.goal, state.name, state.role)
     kept = journal.keep(system) if changed else ""
     journal.append(RunResumed(setup=setup, limits=limits, system=kept, changed=_changed_files(state)))
+    if setup.sandbox_network and not (state.setup and state.setup.sandbox_network):
+        journal.append(NetworkAllowed(by=network_by))
 
 
 def _changed_files(state: State) -> tuple[str, ...]:
@@ -445,12 +491,14 @@ def make_agent(
     setup = state.setup
     if setup is None:
         raise JournalError(f"{journal.path}: the run has no start")
+    files = Workspace(Path(setup.workspace), forbidden=[state_folder()])
     return Agent(
         journal,
         make_model(setup.model, setup, settings, notify),
         make_registry(setup, lambda _: None, commands),
-        Workspace(Path(setup.workspace), forbidden=[state_folder()]),
+        files,
         RunWeb(setup, notify),
+        _make_effects(journal.folder, setup, files, people),
         people,
         prompts=prompts.Prompts(
             system=artifact(journal.folder, state.system),
@@ -461,9 +509,39 @@ def make_agent(
     )
 
 
+def _make_effects(folder: Path, setup: Setup, files: Files, people: People) -> Effects:
+    workspace, forbidden = Path(setup.workspace), [state_folder().resolve(), config_folder().resolve()]
+    interpreters = interpreter_folders(workspace)
+
+    def reach() -> Reach:
+        found = protected(workspace, forbidden)
+        return Reach(workspace, found.read_only, found.hidden, interpreters, network=setup.sandbox_network)
+
+    programs = SandboxedPrograms(folder / "programs", setup.sandbox, reach)
+    return Effects(files, programs, WorkspaceHistory(folder / "undo", workspace, forbidden=forbidden), people)
+
+
 def own_prompts(setup: Setup) -> Path | None:
     """The folder with the user's own prompts; None in safe mode."""
     return None if setup.safe_mode else prompts_folder()
+
+
+def _programs_words(setup: Setup, registry: Registry) -> str:
+    """The rule about programs for the system prompt; "" where none can be run."""
+    if "run_shell" not in registry:
+        return ""
+    network = "They reach the network." if setup.sandbox_network else "They have no network."
+    if setup.sandbox == "none":
+        told = "No sandbox holds programs: each needs a person's yes. Ask for few, and only for what the goal needs."
+    else:
+        told = (
+            f"Programs run in a sandbox: they see the workspace and the system's programs, nothing else. {network} "
+            "Of the workspace, secrets such as .env are hidden, and what other programs obey (.git/hooks, .git/config, "
+            "CI and editor files) can't be changed."
+        )
+    if setup.sandbox == "landlock":
+        told += " Beside a secret programs make no new files: use write_file, or a folder."
+    return f"- {told}\n"
 
 
 def _system_prompt(setup: Setup, registry: Registry, goal: str, name: str, role: str) -> str:
@@ -473,6 +551,7 @@ def _system_prompt(setup: Setup, registry: Registry, goal: str, name: str, role:
         own_prompts(setup),
         persona=f"{who} {role}".strip(),
         commands=describe(registry.values()),
+        programs=_programs_words(setup, registry),
         date=datetime.now(UTC).astimezone().strftime("%A, %d %B %Y"),
         goal=goal,
     )

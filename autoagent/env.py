@@ -2,8 +2,11 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, BinaryIO, Literal, Protocol
+
+from autoagent.programs import Programs
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,42 @@ class Files(Protocol):
         """
         ...
 
-    def fingerprint(self, path: str) -> str:
-        """SHA-256 of the content in hex, or "absent" where there is no such file."""
+    def new_file(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """A file to be written in pieces: it has its name, which must be free, once the block ends without an error.
+
+        Until then, and for ever where it ends with one, nothing is there. Folders are made as needed; no link is
+        followed, so give the real name.
+        """
+        ...
+
+    def fingerprint(self, path: str, *, follow: bool = ...) -> str:
+        """SHA-256 of the content in hex, or "absent" where there is no such file.
+
+        Without `follow` a link in the last part is itself meant: "link:" and the SHA-256 of its target.
+        """
+        ...
+
+    def remove(self, path: str, *, expect: str) -> None:
+        """Remove a file, or a link and not what it leads to; it must still have this fingerprint (without `follow`)."""
+        ...
+
+    def rename(self, source: str, target: str, *, expect: str) -> None:
+        """Move a file, or a link itself, to a name that is free; folders are made as needed.
+
+        It must still have this fingerprint (without `follow`).
+        """
+        ...
+
+    def is_folder(self, path: str) -> bool:
+        """False also where there is nothing."""
+        ...
+
+    def make_folder(self, path: str) -> bool:
+        """Make a folder, and those above it. False where it is there already."""
+        ...
+
+    def remove_folder(self, path: str) -> None:
+        """Remove a folder that is empty."""
         ...
 
     def entries(self, path: str = ..., *, recursive: bool = ...) -> Iterator[Entry]:
@@ -64,18 +101,23 @@ class Files(Protocol):
 class Change:
     """One file as it is to be: what a command that writes returns, so that it can be shown before it happens.
 
-    `before` is the fingerprint of the content it replaces; `summary` what is told to the model afterwards.
+    `content` None: it is to be gone. With `source` that file is moved to `path`, and `moved` is its fingerprint.
+    `before` is the fingerprint of what is at `path` now; `summary` what is told to the model afterwards.
     """
 
     path: str
     before: str
-    content: bytes
+    content: bytes | None
     summary: str
     diff: str
+    source: str = ""
+    moved: str = ""
 
     @property
     def after(self) -> str:
-        return fingerprint(self.content)
+        if self.source:
+            return self.moved
+        return ABSENT if self.content is None else fingerprint(self.content)
 
 
 @dataclass(frozen=True)
@@ -141,6 +183,12 @@ class Web(Protocol):
         """
         ...
 
+    def download(
+        self, url: str, to: BinaryIO, limit: int, may_redirect: Callable[[str, str], bool] | None = None
+    ) -> Fetched:
+        """As `fetch`, but the content, of at most `limit` bytes, is written to `to` as it comes and not returned."""
+        ...
+
     def search(self, query: str, limit: int) -> Found:
         """At most `limit` results. No hits means that a search engine found none; a block raises."""
         ...
@@ -165,6 +213,7 @@ class Env:
 
     files: Files
     web: Web
+    programs: Programs
     observation: Callable[[str], str]
     last_seen: Callable[[str], str | None]
     saw: Callable[[str, str], None]
@@ -179,7 +228,7 @@ MARK_KEY = "autoagentMark"  # in the JSON Schema of a marked parameter, before i
 class Mark:
     """Tells the policy what a parameter is, so that it sees what a call touches."""
 
-    kind: Literal["path", "address"]
+    kind: Literal["path", "address", "line"]
 
     def __get_pydantic_json_schema__(self, shape: Any, handler: Any) -> dict[str, Any]:
         return handler(shape) | {MARK_KEY: self.kind}
@@ -187,3 +236,4 @@ class Mark:
 
 WorkspacePath = Annotated[str, Mark("path")]
 WebAddress = Annotated[str, Mark("address")]
+ShellLine = Annotated[str, Mark("line")]

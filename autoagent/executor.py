@@ -4,17 +4,28 @@ import hashlib
 import json
 import threading
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
+from typing import BinaryIO
 
 from autoagent import memory, policy, stall
-from autoagent.env import Change, Completion, Env, Excerpt, Fetched, Files, Found, Web
+from autoagent.effects import OUT_OF_TIME, Effects, Result, surprise
+from autoagent.env import Change, Completion, Env, Fetched, Files, Found, Web
 from autoagent.errors import CommandError
-from autoagent.events import ApprovalAsked, CommandFinished, CommandStarted, Outcome, RunEnded, RunPaused, Setup
+from autoagent.events import (
+    ApprovalAsked,
+    CommandFinished,
+    CommandStarted,
+    FileChange,
+    FilesChanged,
+    RunEnded,
+    RunPaused,
+    Setup,
+)
 from autoagent.journal import Journal, artifact
 from autoagent.people import People
+from autoagent.programs import Program
 from autoagent.registry import Bound, Registry
 from autoagent.state import GRANTED, Observation, Pending, PendingCall
 from autoagent.taint import KnownAddresses
@@ -24,24 +35,7 @@ EDITED = "edited by the person"  # what they see next is the change that it make
 CHANGED_SINCE = "What it would change is no longer as it was when you were asked."
 SIDE_BY_SIDE = 8
 READ_AGAIN = "read_observation"
-UNKNOWN = (
-    "OUTCOME UNKNOWN: this command had started when the program stopped, and its end was not recorded. "
-    "It may have taken effect fully, partly or not at all: look before you repeat it."
-)
-OUT_OF_TIME = "Not finished: the run's time limit is used up."
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command came to, before it is recorded; `whole` where `text` is the part of it that matters."""
-
-    outcome: Outcome
-    text: str
-    whole: str = ""
-    says_more: bool = False
-    detail: str = ""
-    wrote: str = ""
-    seconds: float = 0.0
+INLINE = 50  # changed files that stand in the event itself
 
 
 @dataclass(frozen=True)
@@ -52,6 +46,7 @@ class Executor:
     registry: Registry
     files: Files
     web: Web
+    effects: Effects
     people: People
     setup: Setup
     count: memory.Count
@@ -64,27 +59,47 @@ class Executor:
             return self._read_side_by_side(reads)
         call, seen = pending.calls[0], dict[str, str]()
         if known := self._after_a_crash(call, seen):
-            return self._finish(call, known, seen, ends_batch=known.outcome == "unknown")
+            self._finish(call, known, seen, ends_batch=known.outcome == "unknown")
+            return self._pause_where_nobody_knows(call, known)
         env = self._env(seen)
         try:
             bound = self.registry.bind(call.call)
-            change = bound.run(env) if bound.command.returns_change else None
+            planned = bound.run(env) if bound.command.returns_change or bound.command.returns_program else None
         except CommandError as error:
             return self._finish(call, Result("failed", str(error)), seen, ends_batch=True)
         except Exception as error:  # noqa: BLE001  # plugins raise anything; the run goes on
-            return self._finish(call, _surprise(error), seen, ends_batch=True)
-        change = change if isinstance(change, Change) else None
+            return self._finish(call, surprise(error), seen, ends_batch=True)
+        planned = planned if isinstance(planned, Change | Program) else None
         if self._repeats(call):
             refused = Result("refused", f"{stall.REPEATED} Do something else with it.")
             return self._finish(call, refused, seen, ends_batch=bound.command.effect != "reads")
-        allowed_by = self._allowed(call, bound, change)
+        allowed_by = self._allowed(call, bound, planned)
         if not allowed_by:
             return None
         if bound.command.effect == "ends":
             return self._end_run(call, bound, env, seen)
-        self.journal.append(_started(call, bound, allowed_by, change))
-        result = self._run(bound, change, env)
+        if bound.command.effect in ("writes", "executes"):
+            self.settle()
+        if refused := self.effects.keep(call.id, bound, planned):
+            return self._finish(call, refused, seen, ends_batch=True)
+        self.journal.append(self._started(call, bound, allowed_by, planned))
+        result = self.effects.do(call.id, bound, planned, env, self._left_s(since=time.monotonic()))
         self._finish(call, result, seen, ends_batch=result.outcome != "ok" and bound.command.effect != "reads")
+        if isinstance(planned, Program):
+            self.effects.programs.forget(call.id)
+        if result.cut:
+            self.journal.append(RunPaused(status="paused", reason=self.people.stop_reason))
+
+    def settle(self) -> None:
+        """Journal what programs in the background changed in the workspace."""
+        if changed := self.effects.drift():
+            self.journal.append(FilesChanged(changed=_inline(changed), changed_artifact=self._kept_changes(changed)))
+
+    def end_programs(self) -> None:
+        """What runs in the background ends with the run, and what it changed is journalled."""
+        if self.effects.programs.running():
+            self.effects.programs.end_background()
+            self.settle()
 
     def answer(self, call: PendingCall, text: str, message_id: str) -> None:
         """A person's words are the observation of the command that asked for them."""
@@ -122,7 +137,7 @@ class Executor:
         outside is asked for once, and gets an equal part at once. A stop leaves them to be run when the run goes on.
         """
         for read in reads:
-            self.journal.append(_started(read.call, read.bound, read.allowed_by, None))
+            self.journal.append(self._started(read.call, read.bound, read.allowed_by, None))
         whole, began = self.setup.context_tokens // memory.OBSERVED_SHARE, time.monotonic()
         firsts = [whole // len(reads) if read.bound.command.outside else whole for read in reads]
         results = self._in_threads([read.bound for read in reads], firsts)
@@ -152,7 +167,7 @@ class Executor:
         done: SimpleQueue[tuple[int, Result]] = SimpleQueue()
 
         def read(at: int) -> None:
-            done.put((at, self._run(bound[at], None, self._env(seen[at], shares[at]))))
+            done.put((at, self.effects.do("", bound[at], None, self._env(seen[at], shares[at]), None)))
 
         for at in range(len(bound)):
             threading.Thread(target=read, args=(at,), daemon=True, name=f"read {at}").start()
@@ -188,9 +203,10 @@ class Executor:
             approve=self.setup.approve,
             real_name=self.files.real_name,
             known_address=lambda address: self.known.holds(address, state),
+            containment=self.effects.programs.containment,
         )
 
-    def _allowed(self, call: PendingCall, bound: Bound, change: Change | None) -> str:
+    def _allowed(self, call: PendingCall, bound: Bound, planned: Change | Program | None) -> str:
         """Who or what allows the call; "" where it does not run now: refused, asked, or still waiting."""
         try:
             decision = self._decide(bound)
@@ -199,16 +215,17 @@ class Executor:
             return ""
         if decision.action == "deny" or call.allowed is False:
             said = decision.reason if decision.action == "deny" else f"The person said no. {call.reason}"
-            refused = Result("refused", f"Not run. {said}".strip(), detail=decision.by)
+            by = decision.by if decision.action == "deny" else "a person"
+            refused = Result("refused", f"Not run. {said}".strip(), detail=by)
             self._finish(call, refused, {}, ends_batch=bound.command.effect != "reads" or call.allowed is False)
             return ""
-        digest = _digest(call, change)
-        if call.allowed and (call.approved == digest or (call.approved == EDITED and change is None)):
+        digest = _digest(call, planned)
+        if call.allowed and (call.approved == digest or (call.approved == EDITED and not isinstance(planned, Change))):
             return call.by
         if decision.action == "allow":
             return decision.by
         if call.asked != digest or call.allowed:
-            preview = change.diff if change else ""
+            preview = planned.diff if isinstance(planned, Change) else ""
             stale = call.allowed and call.approved != EDITED
             reason = decision.reason or (CHANGED_SINCE if stale else decision.by)
             self.journal.append(
@@ -219,44 +236,42 @@ class Executor:
                     digest=digest,
                     preview=preview,
                     scopes=decision.scopes,
+                    decided_by=decision.by,
                 )
             )
         elif not self.people.wait(self.journal.state):
             self.journal.append(RunPaused(status="waiting", reason=f"y/n needed: {bound.command.name}"))
         return ""
 
-    def _run(self, bound: Bound, change: Change | None, env: Env) -> Result:
-        began = time.monotonic()
-        try:
-            if change:
-                self.files.write_bytes(change.path, change.content, expect=change.before)
-                env.saw(change.path, change.after)
-                return Result("ok", change.summary, wrote=change.path, seconds=time.monotonic() - began)
-            came = bound.run(env)
-            part = came if isinstance(came, Excerpt) else Excerpt(str(came), "")
-            return Result("ok", part.text, part.whole, part.says_more, seconds=time.monotonic() - began)
-        except CommandError as error:
-            return Result("failed", str(error), seconds=time.monotonic() - began)
-        except Exception as error:  # noqa: BLE001  # plugins raise anything; the run goes on
-            return _surprise(error)
-
     def _after_a_crash(self, call: PendingCall, seen: dict[str, str]) -> Result | None:
         """What is known of a command that had started when the program died; None: run it (again)."""
         started, command = call.started, self.registry.get(call.call.name)
         if started is None or (command and command.idempotent):
             return None
-        if not started.path:
-            return Result("unknown", UNKNOWN)
-        try:
-            now = self.files.fingerprint(started.path)
-        except CommandError as error:
-            return Result("unknown", f"{UNKNOWN} {error}")
-        if now == started.after:
-            seen[started.path] = now
-            return Result("ok", f"{started.path} is written (the program stopped right after it).", wrote=started.path)
-        if now == started.before:
-            return None
-        return Result("unknown", f"{UNKNOWN} {started.path} is now neither as it was before nor as it was to be.")
+        return self.effects.after_a_crash(call.id, started, seen)
+
+    def _started(
+        self, call: PendingCall, bound: Bound, allowed_by: str, planned: Change | Program | None
+    ) -> CommandStarted:
+        started = CommandStarted(call_id=call.id, call=call.call, allowed_by=allowed_by)
+        match planned:
+            case Change():
+                about = {"path": planned.path, "before": planned.before, "after": planned.after}
+                about |= {"source": planned.source, "diff": "" if call.asked else planned.diff}
+                return started.model_copy(update=about)
+            case Program():
+                held = self.effects.programs.containment
+                return started.model_copy(update={"sandbox": f"{held.layer}, network" if held.network else held.layer})
+            case None:
+                return started.model_copy(update={"repeatable": bound.command.idempotent})
+
+    def _pause_where_nobody_knows(self, call: PendingCall, known: Result) -> None:
+        """A program that nothing held may have done anything: in a run that nobody watches, a person looks first."""
+        held = self.effects.programs.containment.holds
+        ran = known.outcome == "unknown" and call.started is not None and bool(call.started.sandbox)
+        if ran and not held and self.setup.approve == "never":
+            reason = f"nobody knows what {call.call.name} did, and nothing held it. Look, then resume"
+            self.journal.append(RunPaused(status="paused", reason=reason))
 
     def _end_run(self, call: PendingCall, bound: Bound, env: Env, seen: dict[str, str]) -> None:
         """The result and the end of the run are one fact, so one event."""
@@ -265,7 +280,7 @@ class Executor:
         except CommandError as error:
             return self._finish(call, Result("failed", str(error)), seen)
         except Exception as error:  # noqa: BLE001  # plugins raise anything; the run goes on
-            return self._finish(call, _surprise(error), seen)
+            return self._finish(call, surprise(error), seen)
         assert isinstance(completion, Completion)
         status = "reached" if completion.reached else "unreached"
         self.journal.append(RunEnded(status=status, result=_whole(completion.result), files=completion.files))
@@ -299,12 +314,26 @@ class Executor:
                 wrote=result.wrote,
                 outside=self._is_from_outside(call, result),
                 ends_batch=ends_batch,
+                changed=_inline(result.changed),
+                changed_artifact=self._kept_changes(result.changed),
+                put_back=result.put_back[:INLINE],
             )
         )
 
+    def _kept_changes(self, changed: Sequence[FileChange]) -> str:
+        """The artifact that lists many changes; "" where they stand in the event."""
+        if len(changed) <= INLINE:
+            return ""
+        return self.journal.keep(json.dumps([change.model_dump() for change in changed], ensure_ascii=False))
+
     def _is_from_outside(self, call: PendingCall, result: Result) -> bool:
-        """A page that failed may speak too, by where it redirects to; a text stays foreign when it is read again."""
+        """A page that failed may speak too, by where it redirects to; a text stays foreign when it is read again.
+
+        A program that nothing holds may have fetched what it says.
+        """
         command = self.registry.get(call.call.name)
+        if command and command.returns_program and result.outcome != "refused":
+            return not self.effects.programs.containment.holds
         if command is None or not (result.outcome == "ok" or (result.outcome == "failed" and command.address_params)):
             return False
         again = call.call.args.get("id") if command.name == READ_AGAIN else None
@@ -326,6 +355,7 @@ class Executor:
         return Env(
             files=self.files,
             web=self._guarded_web(),
+            programs=self.effects.programs,
             observation=self._observation,
             last_seen=state.seen.get,
             saw=seen.__setitem__,
@@ -357,13 +387,21 @@ class GuardedWeb:
     may_redirect: Callable[[str, str], bool]
 
     def fetch(self, url: str, may_redirect: Callable[[str, str], bool] | None = None) -> Fetched:
-        def allowed(asked: str, target: str) -> bool:
-            return self.may_redirect(asked, target) and (may_redirect is None or may_redirect(asked, target))
+        return self.web.fetch(url, self._guard(may_redirect))
 
-        return self.web.fetch(url, allowed)
+    def download(
+        self, url: str, to: BinaryIO, limit: int, may_redirect: Callable[[str, str], bool] | None = None
+    ) -> Fetched:
+        return self.web.download(url, to, limit, self._guard(may_redirect))
 
     def search(self, query: str, limit: int) -> Found:
         return self.web.search(query, limit)
+
+    def _guard(self, may_redirect: Callable[[str, str], bool] | None) -> Callable[[str, str], bool]:
+        def allowed(asked: str, target: str) -> bool:
+            return self.may_redirect(asked, target) and (may_redirect is None or may_redirect(asked, target))
+
+        return allowed
 
 
 @dataclass(frozen=True)
@@ -379,25 +417,13 @@ def whole_text(journal: Journal, observation: Observation) -> str:
     return artifact(journal.folder, observation.artifact) if observation.artifact else observation.text
 
 
-def _started(call: PendingCall, bound: Bound, allowed_by: str, change: Change | None) -> CommandStarted:
-    if change is None:
-        repeatable = bound.command.idempotent
-        return CommandStarted(call_id=call.id, call=call.call, allowed_by=allowed_by, repeatable=repeatable)
-    before, after = change.before, change.after
-    return CommandStarted(
-        call_id=call.id,
-        call=call.call,
-        allowed_by=allowed_by,
-        path=change.path,
-        before=before,
-        after=after,
-        diff="" if call.asked else change.diff,
-    )
+def _inline(changed: tuple[FileChange, ...]) -> tuple[FileChange, ...]:
+    return changed if len(changed) <= INLINE else ()
 
 
-def _digest(call: PendingCall, change: Change | None) -> str:
+def _digest(call: PendingCall, planned: Change | Program | None) -> str:
     """Names the exact bytes that a person is shown and that then run."""
-    shown = call.call.model_dump_json() + (f"{change.before}{change.after}" if change else "")
+    shown = call.call.model_dump_json() + (f"{planned.before}{planned.after}" if isinstance(planned, Change) else "")
     return hashlib.sha256(shown.encode()).hexdigest()
 
 
@@ -413,7 +439,3 @@ def _edits(call: PendingCall) -> str:
 def _whole(text: str) -> str:
     """Without halves of surrogate pairs, which no journal can hold."""
     return text.encode("utf-8", "replace").decode()
-
-
-def _surprise(error: Exception) -> Result:
-    return Result("failed", f"{type(error).__name__}: {error}", detail=traceback.format_exc())

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from autoagent.journal import make_folder, replace_file
+from autoagent.rules import Scope
 
 LONGEST_MESSAGE = 8 << 20  # bytes
 
@@ -39,7 +40,8 @@ class InboxMessage(BaseModel):
     text: str = ""  # the reason of a no, the advice, or the reason of a stop
     more: int = Field(default=0, ge=0)
     args: dict[str, JsonValue] | None = None
-    rule: str = ""
+    rule: str = ""  # one a line
+    scope: Scope = "run"
 
 
 def send(folder: Path, message: InboxMessage) -> None:

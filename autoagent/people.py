@@ -6,6 +6,7 @@ from typing import Protocol
 
 from autoagent.inbox import InboxMessage
 from autoagent.models import Heard
+from autoagent.programs import Progress
 from autoagent.state import State
 
 
@@ -26,6 +27,10 @@ class People(Protocol):
 
     def hear(self, heard: Heard, /) -> None:
         """The reply of the model as it arrives, for whoever watches."""
+        ...
+
+    def watch(self, progress: Progress, /) -> None:
+        """A program that runs, a few times a second, for whoever watches."""
         ...
 
     @property

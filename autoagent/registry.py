@@ -14,11 +14,12 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 
 from autoagent.env import Change, Completion, Env, Excerpt, Mark
 from autoagent.errors import CommandError, ConfigError, InvalidArguments, ThoughtError, UnknownCommand
+from autoagent.programs import Program
 from autoagent.strict_schema import reply_schema, strict_adapter, type_words
 from autoagent.thoughts import CommandCall, Thought
 
 P = ParamSpec("P")
-R = TypeVar("R", bound=str | Excerpt | Change | Completion)
+R = TypeVar("R", bound=str | Excerpt | Change | Program | Completion)
 Effect = Literal["reads", "writes", "executes", "sends", "asks", "ends"]
 ENTRY_POINTS = "autoagent.commands"
 MAX_SHOWN = 100  # characters of a wrong name
@@ -28,8 +29,8 @@ MAX_SHOWN = 100  # characters of a wrong name
 class Command(Generic[P, R]):
     """A function, its argument model, and what it may do to the world.
 
-    Its docstring is what the model reads. A command whose function returns a Change does nothing itself: the
-    change is shown, journalled and then made by the loop. `idempotent`: safe to run again when a crash hides
+    Its docstring is what the model reads. A command whose function returns a Change or a Program does nothing itself:
+    it is shown, journalled, and then made or run by the loop. `idempotent`: safe to run again when a crash hides
     its result. `outside`: its result is text from outside the workspace, which may hold anybody's words. `origin` is
     "autoagent" or the plugin's name.
     """
@@ -43,7 +44,9 @@ class Command(Generic[P, R]):
     env_param: str  # "" where it takes none
     path_params: tuple[str, ...]
     address_params: tuple[str, ...]
+    line_params: tuple[str, ...]
     returns_change: bool
+    returns_program: bool
     idempotent: bool
     outside: bool
     origin: str = "autoagent"
@@ -73,12 +76,15 @@ def command(
     def wrap(func: Callable[P, R]) -> Command[P, R]:
         hints = get_type_hints(func, include_extras=True)
         returned = hints.pop("return", None)
-        if returned not in (str, Excerpt, Change, Completion) or (returned is Completion) != (effect == "ends"):
+        known = returned in (str, Excerpt, Change, Program, Completion)
+        if not known or (returned is Completion) != (effect == "ends"):
             raise ConfigError(
-                f"{func.__qualname__}: a command returns str, Excerpt or Change; one that ends a run, Completion"
+                f"{func.__qualname__}: a command returns str, Excerpt, Change or Program; one that ends, Completion"
             )
         if returned is Change and effect != "writes":
             raise ConfigError(f"{func.__qualname__}: a command that returns a Change has the effect 'writes'")
+        if returned is Program and effect != "executes":
+            raise ConfigError(f"{func.__qualname__}: a command that returns a Program has the effect 'executes'")
         shape, marked, env_param = _arguments(func, hints)
         args, schema = strict_adapter(func.__qualname__, shape)
         return Command(
@@ -91,7 +97,9 @@ def command(
             env_param=env_param,
             path_params=tuple(name for name, kind in marked.items() if kind == "path"),
             address_params=tuple(name for name, kind in marked.items() if kind == "address"),
+            line_params=tuple(name for name, kind in marked.items() if kind == "line"),
             returns_change=returned is Change,
+            returns_program=returned is Program,
             idempotent=effect == "reads" if idempotent is None else idempotent,
             outside=outside,
         )
@@ -133,7 +141,7 @@ class Bound:
     command: Command[..., Any]
     arguments: dict[str, Any]
 
-    def run(self, env: Env) -> str | Excerpt | Change | Completion:
+    def run(self, env: Env) -> str | Excerpt | Change | Program | Completion:
         extra = {self.command.env_param: env} if self.command.env_param else {}
         return self.command.func(**extra, **self.arguments)
 
@@ -146,6 +154,11 @@ class Bound:
     def addresses(self) -> tuple[str, ...]:
         """The web addresses among the arguments, as given."""
         return self._given(self.command.address_params)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The shell lines among the arguments."""
+        return self._given(self.command.line_params)
 
     def _given(self, names: tuple[str, ...]) -> tuple[str, ...]:
         values = [self.arguments.get(name) for name in names]

@@ -13,13 +13,15 @@ import tomllib
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from autoagent import rulebook, rules
 from autoagent.errors import ConfigError
 from autoagent.masking import Mask, secrets_in, secrets_of_address
 from autoagent.places import config_folder
+from autoagent.rules import Action, Rule
 from autoagent.trust import Fingerprint, Verdict, verdict
 
 DEFAULT_MODEL = "gpt-5-mini"
@@ -47,6 +49,18 @@ def _names(value: Any) -> Any:
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
+def _lines(value: Any) -> Any:
+    return [line.strip() for line in value.splitlines() if line.strip()] if isinstance(value, str) else value
+
+
+def _rule(value: str) -> str:
+    """ "deny shell:git push" """
+    action, _, text = value.strip().partition(" ")
+    if action not in get_args(Action):
+        raise ValueError('a rule begins with allow, ask or deny: "deny shell:git push"')
+    return f"{action} {rules.check(text)}"
+
+
 Count = Annotated[int, Field(ge=0)]
 Amount = Annotated[float, AfterValidator(_finite), Field(ge=0)]
 Seconds = Annotated[float, BeforeValidator(_seconds), AfterValidator(_finite), Field(ge=0)]
@@ -72,7 +86,10 @@ _TYPES: dict[str, Any] = {
     "reasoning_effort": Literal["none", "minimal", "low", "medium", "high", "xhigh"],
     "context_tokens": Annotated[int, Field(ge=1)],
     "reply_tokens": Annotated[int, Field(ge=1)],
-    "approve": Literal["every", "acts", "never"],
+    "approve": Literal["every", "acts", "sandboxed", "never"],
+    "rules": Annotated[tuple[Annotated[str, AfterValidator(_rule)], ...], BeforeValidator(_lines)],
+    "unsandboxed": bool,
+    "sandbox_network": bool,
     "plugins": Names,
     "disabled": Names,
     "search": Names,
@@ -115,6 +132,7 @@ class Settings:
     wishes: tuple[Wish, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
     safe_mode: bool = False
+    rules: tuple[Rule, ...] = ()  # a person's, of this workspace and for all runs; a folder's own can only add denials
 
     def get(self, name: str, default: Any = None) -> Any:
         if name not in _TYPES:
@@ -171,6 +189,7 @@ def load(
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     wishes: list[Wish] = []
+    kept = [*rulebook.rules_of(workspace)]
     for layer in layers:
         checked = {name: _checked(name, raw, layer.origin) for name, raw in layer.values.items()}
         wished = {name: value for name, value in checked.items() if layer.file and not _tightens(name, value, values)}
@@ -178,6 +197,9 @@ def load(
             said = "yes" if layer.file in accepted else verdict(layer.file)
             wishes.append(Wish(layer.origin, layer.file, wished, said, matters=True))
             checked = checked if said == "yes" else {name: checked[name] for name in checked.keys() - wished.keys()}
+        kept += rulebook.from_settings(checked.get("rules", ()), "all")
+        if "rules" in checked:  # they add up, where other settings replace each other
+            checked["rules"] = (*values.get("rules", ()), *checked["rules"])
         values |= checked
         origins |= dict.fromkeys(checked, layer.origin)
     if safe_mode:
@@ -197,7 +219,8 @@ def load(
     warnings = tuple(_ignored_words(wish) for wish in wishes if wish.ignored and wish.matters)
     if elsewhere:
         warnings += (f".env: {KEY} ignored: it belongs to the endpoint that is ignored, and goes to no other",)
-    return Settings(values, origins, key, warnings, tuple(wishes), tuple(dict.fromkeys(secrets)), safe_mode)
+    known = tuple(dict.fromkeys(secrets))
+    return Settings(values, origins, key, warnings, tuple(wishes), known, safe_mode, tuple(kept))
 
 
 @dataclass(frozen=True)
@@ -248,7 +271,11 @@ def _secrets(layer: _Layer) -> Iterator[str]:
 
 
 def _tightens(name: str, value: Any, so_far: Mapping[str, Any]) -> bool:
-    """A limit that is not above the user's own; where the user set none, a limit is always tighter."""
+    """A limit that is not above the user's own, or rules that only ask or deny. Where the user set no limit, one is
+    always tighter.
+    """
+    if name == "rules":
+        return not any(rule.startswith("allow ") for rule in value)
     return name in LIMITS and value <= so_far.get(name, _DEFAULT_LIMITS.get(name, math.inf))
 
 

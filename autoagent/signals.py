@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # a person sees the first line before pydantic is imported
     from autoagent.inbox import InboxMessage
     from autoagent.models import Heard
+    from autoagent.programs import Progress
     from autoagent.state import State
 
 CTRL_C, TERMINATED, HUNG_UP = "Ctrl-C", "SIGTERM", "the terminal was closed"
@@ -68,8 +69,14 @@ class Signals:
 class Unattended:
     """People who can only be reached through the run's inbox: nobody is waited for."""
 
-    def __init__(self, folder: Path, signals: Signals, hear: "Callable[[Heard], None]" = lambda heard: None):
-        self.folder, self.signals, self.hear = folder, signals, hear
+    def __init__(
+        self,
+        folder: Path,
+        signals: Signals,
+        hear: "Callable[[Heard], None]" = lambda heard: None,
+        watch: "Callable[[Progress], None]" = lambda progress: None,
+    ):
+        self.folder, self.signals, self.hear, self.watch = folder, signals, hear, watch
 
     @property
     def stop_reason(self) -> str:

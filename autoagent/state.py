@@ -1,6 +1,6 @@
 """The state of a run: a fold over its events. Pure; the same events always give the same state."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Literal
@@ -15,9 +15,14 @@ from autoagent.events import (
     CommandStarted,
     Compacted,
     Event,
+    FileChange,
+    FilesChanged,
+    FileState,
+    FilesUndone,
     ModelCalled,
     ModelFailed,
     ModelReplied,
+    NetworkAllowed,
     Outcome,
     PersonSaid,
     ReviewAsked,
@@ -28,11 +33,13 @@ from autoagent.events import (
     RunStarted,
     Setup,
 )
+from autoagent.rules import Rule
 from autoagent.thoughts import CommandCall, Thought
 
 GRANTED = "granted before"  # who allowed what a "y N" covers
 REVIEWED = "Not run: a critic looked first. Think again; where it agrees, give the same commands again."
 UNREADABLE_IN_A_ROW = 3  # replies; they end a run
+NAMED = 20  # paths in a note
 MOST_CALIBRATION = 4.0  # no tokenizer needs more; an endpoint that says so miscounts
 
 Status = Literal[
@@ -134,7 +141,7 @@ class State:
     too_long: int = 0  # context overflows in a row
     failures: int = 0  # failed tries of the model in a row
     unreadable: int = 0  # replies in a row
-    rules: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
     granted: int = 0  # commands allowed beforehand by "y N"
     seen: dict[str, str] = field(default_factory=dict[str, str])  # path: fingerprint when last read or written
     wrote: tuple[str, ...] = ()
@@ -170,12 +177,18 @@ def apply(state: State, event: Event) -> State:
             worked = state.worked_s + event.seconds + (event.wait_s or 0)
             too_long, failures = state.too_long + event.too_long, state.failures + 1
             return replace(state, usage=usage, open_call=None, worked_s=worked, too_long=too_long, failures=failures)
+        case NetworkAllowed():
+            return state
         case RuleKept():
-            return replace(state, rules=(*state.rules, event.rule))
+            return replace(state, rules=(*state.rules, Rule(action=event.action, text=event.rule)))
         case PersonSaid():
             return _apply_message(state, event)
         case Compacted():
             return replace(state, summary=event.summary, summary_tokens=event.tokens, summarized=event.upto)
+        case FilesChanged():
+            return _wrote(state, event.changed)
+        case FilesUndone():
+            return _tell_of_undo(state, event)
         case ReviewAsked() | ApprovalAsked() | ApprovalGiven() | CommandStarted() | CommandFinished():
             return _apply_to_pending(state, event)
 
@@ -244,6 +257,19 @@ def _tell_of_changes(state: State, event: RunResumed) -> State:
         return state
     changed = ", ".join(event.changed)
     text = f"While the run stood still, others changed: {changed}. Read them again before you use them."
+    note = Observation(f"n{event.seq}", None, "ok", text, len(text) // 3 + 20)
+    return replace(state, steps=(*state.steps, Step(0, "", 0, (note,))))
+
+
+def _tell_of_undo(state: State, event: FilesUndone) -> State:
+    """The model reads which of its changes are gone, and no longer counts as having seen these files."""
+    paths = [change.path for change in event.changed]
+    state = replace(state, seen={path: seen for path, seen in state.seen.items() if path not in paths})
+    if state.pending:
+        return state
+    shown = ", ".join(paths[:NAMED]) + (f" and {len(paths) - NAMED} more" if len(paths) > NAMED else "")
+    verb = "brought back" if event.redo else "took back"
+    text = f"A person {verb} changes of this run: {shown or 'many files'}. Read files again before you use them."
     note = Observation(f"n{event.seq}", None, "ok", text, len(text) // 3 + 20)
     return replace(state, steps=(*state.steps, Step(0, "", 0, (note,))))
 
@@ -339,19 +365,39 @@ def _apply_to_pending(
     return replace(state, pending=replace(pending, calls=calls))
 
 
+def _change_of_old(event: CommandFinished, call: PendingCall) -> tuple[FileChange, ...]:
+    """What a journal says that is from before changes were kept."""
+    if not event.wrote or event.changed_artifact:
+        return ()
+    before = "absent" if call.started and call.started.before == ABSENT else "file"
+    return (FileChange(path=event.wrote, before=FileState(kind=before), after=FileState(kind="file")),)
+
+
+def _wrote(state: State, changed: Sequence[FileChange]) -> State:
+    """Files that the run wrote or made and that are still there; those of a command with many changes aren't named."""
+    gone = {change.path for change in changed if change.after.kind == "absent"}
+    files = [change for change in changed if change.after.kind == "file"]
+    if not files and not gone:
+        return state
+    known = tuple(path for path in state.wrote if path not in gone)
+    made = tuple(path for path in state.made if path not in gone)
+    new = [change for change in files if change.path not in known]
+    wrote = (*known, *(change.path for change in new))
+    return replace(state, wrote=wrote, made=(*made, *(c.path for c in new if c.before.kind == "absent")))
+
+
 def _apply_finish(state: State, pending: Pending, at: int, event: CommandFinished) -> State:
     pending_call = pending.calls[at]
     call = pending_call.call
+    wrote = event.wrote or (event.changed[0].path if event.changed else "")
     observation = Observation(
-        event.call_id, call, event.outcome, event.text, event.tokens, event.artifact, event.wrote, event.outside
+        event.call_id, call, event.outcome, event.text, event.tokens, event.artifact, wrote, event.outside
     )
     state = replace(state, outside=state.outside or (event.call_id if event.outside else ""))
     pending = replace(_observe(pending, observation), calls=(*pending.calls[:at], *pending.calls[at + 1 :]))
     state = replace(state, pending=pending, worked_s=state.worked_s + event.seconds, seen=state.seen | event.seen)
-    if event.wrote and event.wrote not in state.wrote:
-        started = pending_call.started
-        new = (event.wrote,) if started and started.before == ABSENT else ()
-        state = replace(state, wrote=(*state.wrote, event.wrote), made=(*state.made, *new))
+    changed = event.changed or _change_of_old(event, pending_call)
+    state = _wrote(state, changed)
     if not pending.calls:
         return replace(state, pending=None, steps=(*state.steps, pending.step))
     if event.ends_batch:

@@ -163,8 +163,8 @@ def finish(agent: Agent) -> State:
 
 
 def close(agent: Agent) -> None:
-    for part in (agent.journal, agent.model, agent.executor.files):
-        part.close()  # type: ignore[attr-defined]
+    agent.journal.close()
+    agent.close()
 
 
 def address(server: ModelServer | str) -> str:

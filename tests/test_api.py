@@ -78,7 +78,7 @@ def test_the_cost_is_none_where_nobody_knows_the_price(world: World) -> None:
         ({"goal": "x", "workspace": "/nowhere/at/all"}, "no such folder"),
         ({"goal": "x", "colour": "red"}, "unknown setting 'colour'"),
         ({"goal": "x", "max_cost": -1}, "limits.cost"),
-        ({"goal": "x", "allow": ["shell"]}, "host:example.org"),
+        ({"goal": "x", "allow": ["shell:"]}, "host:example.org"),
         ({"goal": "x", "commands": [len]}, "is no command"),
         ({"goal": "x", "base_url": "nowhere", "model": "m"}, "no address"),
     ],

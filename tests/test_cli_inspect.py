@@ -7,10 +7,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from autoagent import build, settings
 from autoagent import prompts as texts
-from autoagent import settings
 from autoagent.cli.inspect import commands, config, prompts
-from autoagent.commands import COMMANDS
+from autoagent.commands import available
 from autoagent.errors import AutoagentError, ConfigError
 from autoagent.terminal.layout import cells
 
@@ -70,7 +70,7 @@ def test_commands_are_listed_with_arguments_effect_and_origin(home: Path) -> Non
     signature = "read_file(path: string, offset?: integer, limit?: integer, source?: boolean)"
     assert f"{signature}\n    [reads · autoagent]\n    Read a text" in found
     assert "write_file(path: string, text: string)\n    [changes files · autoagent]" in found
-    assert all(f"{command.name}(" in found for command in COMMANDS)
+    assert all(f"{command.name}(" in found for command in available(build.sandbox_layer(), unsandboxed=False))
 
 
 def test_disabled_commands_are_marked(home: Path) -> None:

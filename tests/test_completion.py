@@ -43,9 +43,9 @@ def offered(environ: dict[str, str], words: Sequence[str]) -> list[str]:
     [
         (["re"], ["resume"]),
         (["run", "--ap"], ["--approve"]),
-        (["run", "--approve", ""], ["every", "acts", "never"]),
+        (["run", "--approve", ""], ["every", "acts", "sandboxed", "never"]),
         (["run", "--approve", "=", "e"], ["every"]),
-        (["run", "--approve", "="], ["every", "acts", "never"]),
+        (["run", "--approve", "="], ["every", "acts", "sandboxed", "never"]),
         (["run", "--max-cost", "=", "2", "--approve", "n"], ["never"]),
         (["run", "--output-format", "s"], ["stream-json"]),
         (["show", ""], ["last", "e9d2", "7b10", "7f3a"]),

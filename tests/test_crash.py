@@ -13,7 +13,7 @@ from support import World, by_step, close, finish, observations, outcomes, types
 
 from autoagent import inbox
 from autoagent.events import Event
-from autoagent.executor import UNKNOWN
+from autoagent.effects import UNKNOWN
 from autoagent.inbox import InboxMessage
 from autoagent.journal import Journal, read, state_of
 from autoagent.registry import Command, command
@@ -83,7 +83,7 @@ def case(world: World) -> Case:
         thought(commands=[("append_file", {"path": "r1.txt", "text": "end"})]),
         done("All is written.", ["a.txt", "new.txt"]),
     ]  # fmt: skip
-    return Case(script, {"approve": "acts", "context_tokens": 6_900, "reply_tokens": 500}, add_token, effects)
+    return Case(script, {"approve": "acts", "context_tokens": 9_000, "reply_tokens": 500}, add_token, effects)
 
 
 @pytest.fixture

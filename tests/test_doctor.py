@@ -15,6 +15,7 @@ from autoagent.build import OFFLINE, OPENAI, Chosen
 from autoagent.cli import checks
 from autoagent.cli.checks import Check
 from autoagent.events import Setup
+from autoagent.sandbox.probe import Finding, choose_layer
 from autoagent.settings import Settings
 from autoagent.testing import Failure, Html, ModelServer, RefusesParameter, Reply
 
@@ -209,6 +210,39 @@ def test_a_call_that_fails_says_why(item: Any, status: str):
     assert check.status == status
     assert check.fact
     assert check.mend
+
+
+# Programs
+
+
+def test_what_holds_programs_is_found_out_by_trying(home: Home):
+    layer = choose_layer()
+    found = home.report("--no-call")["sandbox"]
+    assert found["fact"].startswith("none: nothing" if layer == "none" else layer)
+    assert (found["status"] == "ok") == (layer == "bubblewrap")
+
+
+def test_a_layer_that_holds_all_is_ok_with_its_count():
+    assert checks.sandbox_checks("bubblewrap", [Finding("TCP", True, "")] * 3) == [
+        Check("sandbox", "ok", "bubblewrap: holds 3 of 3 probes")
+    ]
+
+
+def test_each_way_out_that_is_open_is_named_with_what_to_do():
+    first, second = checks.sandbox_checks(
+        "landlock", [Finding("UDP", True, ""), Finding("modes", False, "it changes modes")]
+    )
+    assert (first.status, first.fact) == ("warning", "landlock: holds 1 of 2 probes")
+    assert "apt install bubblewrap" in first.mend
+    assert second.fact == "landlock does not hold modes: it changes modes"
+
+
+def test_that_nothing_holds_programs_says_what_it_means():
+    (found,) = checks.sandbox_checks("none", ())
+    assert found.status == "warning"
+    assert "unsandboxed" in found.fact
+    assert "continuous mode refuses" in found.fact
+    assert "Landlock" in found.mend
 
 
 def test_a_workspace_of_files_is_counted(tmp_path: Path):

@@ -11,7 +11,8 @@ import openpyxl
 import pytest
 
 from autoagent.commands import COMMANDS
-from autoagent.commands.files import DIFF_LINES, LISTED, MATCHES
+from autoagent.commands.differences import DIFF_LINES
+from autoagent.commands.files import LISTED, MATCHES
 from autoagent.env import ABSENT, Change, Env, Excerpt, fingerprint
 from autoagent.errors import CommandError
 from autoagent.models.tokens import TokenCounter
@@ -38,6 +39,7 @@ class Desk:
         env = Env(
             files=self.files,
             web=None,  # type: ignore[arg-type]
+            programs=None,  # type: ignore[arg-type]
             observation=self.observation,
             last_seen=self.seen.get,
             saw=self.seen.__setitem__,

@@ -550,7 +550,7 @@ def test_a_journal_of_version_1_folds_as_it_did() -> None:
         "usage": state.usage.model_dump(exclude={"cost_usd"}),
         "cost_usd": round(state.usage.cost_usd, 8),
         "summarized": state.summarized,
-        "rules": list(state.rules),
+        "rules": [rule.text for rule in state.rules],
         "wrote": list(state.wrote),
         "plan": list(state.plan),
         "outcomes": [
@@ -560,8 +560,11 @@ def test_a_journal_of_version_1_folds_as_it_did() -> None:
     assert told == json.loads((RECORDED.parent / "state.json").read_text(encoding="utf-8"))
 
 
+LATER = {"files_changed", "files_undone", "network_allowed"}  # kinds that came after it was recorded
+
+
 def test_the_recorded_journal_holds_every_kind_of_event_of_version_1() -> None:
-    assert {event.type for event in read(RECORDED.parent)} == TYPES
+    assert {event.type for event in read(RECORDED.parent)} == TYPES - LATER
 
 
 def test_opening_a_recorded_journal_changes_nothing_but_the_lock(tmp_path: Path) -> None:

@@ -41,12 +41,12 @@ def steps(count: int, usage: dict[str, int]) -> list[Reply]:
 
 
 def test_a_cost_limit_is_exact_two_calls_fit_and_a_third_is_not_sent(world: World) -> None:
-    with ModelServer(steps(2, spending(4000, 0))) as server:  # $0.004 each
-        state = world.run(server, prices=PRICES, limits__cost=0.010, reply_tokens=100)
+    with ModelServer(steps(2, spending(8000, 0))) as server:  # $0.008 each
+        state = world.run(server, prices=PRICES, limits__cost=0.020, reply_tokens=100)
         assert len(server.requests) == 2
     assert state.status == "limit"
-    assert state.reason.startswith("cost limit: $0.0080 of $0.01 spent; the next call could cost $0.00")
-    assert state.usage.cost_usd == pytest.approx(0.008)
+    assert state.reason.startswith("cost limit: $0.02 of $0.02 spent; the next call could cost $0.0")
+    assert state.usage.cost_usd == pytest.approx(0.016)
 
 
 def test_what_cached_tokens_cost_is_what_is_counted(world: World) -> None:
@@ -128,7 +128,7 @@ def test_a_summary_and_a_review_are_paid_for_too(world: World) -> None:
         InboxMessage(kind="review", by="test"), InboxMessage(kind="keep_rule", by="test", rule="write:**")
     )
     with ModelServer([Repeat(reply)]) as server:
-        state = world.run(server, prices=PRICES, approve="acts", answer=answers, context_tokens=4_000, reply_tokens=500)
+        state = world.run(server, prices=PRICES, approve="acts", answer=answers, context_tokens=5_600, reply_tokens=500)
         requests = len(server.requests)
     replies = world.events("model_replied")
     assert {event.purpose for event in replies} == {"step", "summary", "review"}

@@ -348,7 +348,7 @@ def test_the_environment_may_be_any_parameter(tmp_path: Path) -> None:
     def share(text: str, *, env: Env) -> str:
         return f"{text} {env.share_tokens}"
 
-    env = Env(files=None, web=None, observation=str, last_seen=str, saw=print, share_tokens=7, count=len)  # type: ignore[arg-type]
+    env = Env(files=None, web=None, programs=None, observation=str, last_seen=str, saw=print, share_tokens=7, count=len)  # type: ignore[arg-type]
     assert Registry([share]).bind(CommandCall(name="share", args={"text": "a"})).run(env) == "a 7"
     assert share.signature == "share(text: string)"
 

@@ -17,7 +17,7 @@ from autoagent.terminal.header import error_line
 from autoagent.terminal.inert import inert, json_escaped
 from autoagent.terminal.layout import Line, cells, foreign, rows
 from autoagent.terminal.look import Look
-from autoagent.terminal.question import question_lines
+from autoagent.terminal.question import Question, question_lines
 from autoagent.terminal.screen import Screen
 from autoagent.thoughts import CommandCall
 
@@ -160,22 +160,27 @@ class Sized(Look):
         return self.width
 
 
-def draw(events: list[script.Event], folder: Path, columns: int) -> str:
+def draw(
+    events: list[script.Event],
+    folder: Path,
+    columns: int,
+    *,
+    verbose: bool = True,
+    setup: script.Setup = script.SETUP,
+) -> str:
     """What the plain screen shows of these events, with the question, the ending and an error."""
     look = Sized(io.StringIO(), rich=False)
     look.width = columns
-    screen = Screen(look, verbose=True)
+    screen = Screen(look, verbose=verbose)
     with Journal(folder / "run") as journal:
         journal.append(
-            script.RunStarted(
-                run_id="7f3a", goal="g", setup=script.SETUP, limits=Limits(), system="", nonce="n", version="0"
-            )
+            script.RunStarted(run_id="7f3a", goal="g", setup=setup, limits=Limits(), system="", nonce="n", version="0")
         )
         journal.observers.append(screen.observe)
         for event in events:
             journal.append(event)
             if screen.asked:
-                look.write(*question_lines(screen.asked, narrow=look.narrow, full=True))
+                look.write(*question_lines(Question(screen.asked, journal.state), narrow=look.narrow, full=True))
                 ending(look, journal.state)
         script.finish(journal, events[0].at if not events else "bad\x1b[2Jend")
         ending(look, journal.state)

@@ -15,10 +15,12 @@ from typing import Any
 import pexpect
 import pytest
 
-from autoagent import inbox
+from autoagent import inbox, journal
+from autoagent.history import Presence
 from autoagent.inbox import InboxMessage
+from autoagent.sandbox.probe import choose_layer
 from autoagent.terminal.layout import cells
-from autoagent.testing import Drip, ModelServer, done
+from autoagent.testing import Drip, ModelServer, done, thought
 
 SCRIPT = Path(__file__).with_name("test_terminal_script.py")
 ROOT = SCRIPT.parent.parent
@@ -101,7 +103,6 @@ def test_yes_for_this_and_the_next_four(folder: Path):
 def test_the_question_stays_until_it_is_answered(folder: Path):
     terminal = Terminal(folder, "write").ask()
     terminal.type("?", "this and the next 4")
-    terminal.type("", "y yes")
     terminal.type("d", "vendor,price")
     sent = terminal.message("ㅜ 다른 파일")
     assert (sent["kind"], sent["allowed"], sent["text"]) == ("answer", False, "다른 파일")
@@ -135,10 +136,44 @@ def test_a_bare_no_asks_for_its_reason(folder: Path):
 def test_always_shows_the_rules_and_keeps_the_chosen_one(folder: Path):
     terminal = Terminal(folder, "write").ask()
     terminal.type("a", "2  writes in data/")
-    terminal.type("", "y yes")
+    terminal.type("", "Y yes")
     terminal.type("ㅁ", "Enter to go back")
     sent = terminal.message("2")
     assert (sent["kind"], sent["rule"], sent["call_id"]) == ("keep_rule", "write:data/**", "1.1")
+    assert sent["scope"] == "run"
+
+
+def test_a_rule_for_the_workspace_is_in_the_persons_own_file_before_the_run_hears_of_it(folder: Path, tmp_path: Path):
+    scopes = json.dumps(["shell:git status\nshell:head", 'exact:run_shell {"command": "git status"}'])
+    terminal = Terminal(folder, "shell", SCOPES=scopes, XDG_CONFIG_HOME=str(tmp_path)).ask()
+    terminal.type("a", "3  git status, and head")
+    sent = terminal.message("3")
+    assert (sent["rule"], sent["scope"]) == ("shell:git status\nshell:head", "workspace")
+    kept = json.loads((tmp_path / "autoagent/rules.json").read_text())
+    assert kept["workspaces"] == {"/w": ["allow shell:head", "allow shell:git status"]}
+
+
+def test_a_workspace_rule_that_cannot_be_written_is_kept_for_the_run_and_that_is_said(folder: Path, tmp_path: Path):
+    (tmp_path / "autoagent").mkdir()
+    (tmp_path / "autoagent/rules.json").write_text("damaged")
+    terminal = Terminal(folder, "shell", SCOPES='["shell:git status"]', XDG_CONFIG_HOME=str(tmp_path)).ask()
+    terminal.type("a", "Enter to go back")
+    assert terminal.message("2")["scope"] == "run"
+    assert "kept for this run only" in terminal.log.getvalue()
+    assert (tmp_path / "autoagent/rules.json").read_text() == "damaged"
+
+
+@pytest.mark.parametrize("style", ["", "plain"])
+def test_enter_is_a_yes_where_a_file_is_written_that_can_be_put_back(folder: Path, style: str):
+    terminal = Terminal(folder, "write", style).ask()
+    assert "Y yes" in terminal.log.getvalue()
+    assert terminal.message("")["allowed"] is True
+
+
+def test_enter_alone_is_no_answer_to_a_program(folder: Path):
+    terminal = Terminal(folder, "shell").ask()
+    terminal.type("", "y yes")
+    assert terminal.message("n no")["allowed"] is False
 
 
 @pytest.mark.parametrize(("typed", "kind"), [("only EU data centres", "say"), ("ㄴ", "review"), ("q", "stop")])
@@ -345,6 +380,37 @@ def test_the_first_line_comes_before_anything_heavy_is_loaded():
     assert done.stderr == "autoagent 0.1.0 · run 7f3a · workspace ~/x\n"
 
 
+class Watched(Terminal):
+    """The script with a program that writes lines."""
+
+    def __init__(self, folder: Path, lines: list[str], *flags: str, columns: int = 80, **changes: str):
+        told = folder.with_name("parts.json")
+        told.write_text(json.dumps(lines))
+        super().__init__(folder, "watch", *flags, columns=columns, PARTS=str(told), **changes)
+
+    def shown(self) -> list[str]:
+        return re.findall(r"\r(?:\x1b\[2m)?([^\r\n]*?)(?:\x1b\[0m)?\x1b\[K", self.log.getvalue())
+
+    def end(self) -> None:
+        self.child.send("\r")
+        self.child.expect("the end")
+        self.child.expect(pexpect.EOF)
+
+
+def test_the_last_line_of_a_program_stands_in_the_live_line(folder: Path):
+    terminal = Watched(folder, ["test_login \x1b[32mPASSED\x1b[0m"])
+    terminal.child.expect_exact("run_shell 0 s of 60 · last line: test_login PASSED")
+    terminal.end()
+
+
+def test_what_a_program_writes_stays_inert_and_on_one_row(folder: Path):
+    terminal = Watched(folder, ["10 %\r\x1b]0;t\x07한국어 \x9b2J\u202e " * 20, "done"], columns=50, PACE="0.6")
+    terminal.child.expect_exact("of 60 · done")
+    terminal.end()
+    assert max(map(cells, terminal.shown())) < 50
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u202e]", "".join(terminal.shown()))
+
+
 class Reply(Terminal):
     """The script with a reply that arrives part by part; `shown` are the rows of the live line so far."""
 
@@ -508,6 +574,56 @@ def test_a_run_shows_its_thought_while_the_model_writes_it(tmp_path: Path):
         child.expect(pexpect.EOF)
         child.close()
     assert child.exitstatus == 0
+
+
+def run_at_a_terminal(tmp_path: Path, server: ModelServer, *args: str) -> Any:
+    """`autoagent run` on a pty, in a workspace of its own."""
+    (tmp_path / "ws").mkdir()
+    return pexpect.spawn(
+        sys.executable, ["-m", "autoagent", "run", "--base-url", server.base_url, "-m", "test-model", *args],
+        env=env(XDG_STATE_HOME=str(tmp_path / "s"), XDG_CONFIG_HOME=str(tmp_path / "c")), cwd=str(tmp_path / "ws"),
+        dimensions=(40, 100), encoding="utf-8", timeout=8,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(choose_layer() == "none", reason="nothing holds programs on this machine")
+@pytest.mark.parametrize(("typed", "allowed"), [("y", True), ("", False)])
+def test_the_network_of_programs_is_asked_for_once_and_only_a_yes_is_one(tmp_path: Path, typed: str, allowed: bool):
+    with ModelServer([done("Nothing had to be done.")]) as server:
+        child = run_at_a_terminal(tmp_path, server, "--sandbox-network", "Do nothing")
+        child.expect("Allow it[?] y/N")
+        child.expect(PROMPT)
+        time.sleep(QUIET_S)
+        child.send(f"{typed}\r")
+        child.expect("with the network" if allowed else "no network")
+        child.expect("Goal reached")
+        child.expect(pexpect.EOF)
+    (run,) = (tmp_path / "s/autoagent/runs").iterdir()
+    started = next(event for event in journal.read(run) if event.type == "run_started")
+    assert started.setup.sandbox_network is allowed
+
+
+@pytest.mark.skipif(choose_layer() == "none", reason="nothing holds programs on this machine")
+def test_a_program_is_watched_while_it_runs_and_its_changes_can_be_undone(tmp_path: Path):
+    slow = thought("I run it.", commands=[("run_shell", {"command": "echo first; sleep 1; echo x > made.txt"})])
+    with ModelServer([slow, done("ok")]) as server:
+        child = run_at_a_terminal(tmp_path, server, "-c", "Make a file")
+        child.expect("Sandbox .* no network")
+        child.expect_exact("s of 120 · last line: first")
+        child.expect_exact("exit code 0 · changed 1 file")
+        child.expect(r"made.txt \(new\) · undoable")
+        child.expect("Undo .*1 file can be put back")
+        child.expect("autoagent undo")
+        child.expect(pexpect.EOF)
+
+
+def test_another_run_in_the_workspace_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "s"))
+    look = thought("I look.", commands=[("list_files", {})])
+    with ModelServer([look, look, done("ok")]) as server, Presence(tmp_path / "ws", "beef"):
+        child = run_at_a_terminal(tmp_path, server, "-c", "--plain", "Look")
+        child.expect(pexpect.EOF)
+    assert child.before.count("! run beef works in this workspace too") == 1
 
 
 def piped(folder: Path, scene: str, *flags: str, **changes: str) -> bytes:

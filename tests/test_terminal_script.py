@@ -18,6 +18,8 @@ from autoagent.events import (
     CommandStarted,
     Compacted,
     Event,
+    FileChange,
+    FileState,
     ModelCalled,
     ModelFailed,
     ModelReplied,
@@ -31,6 +33,7 @@ from autoagent.events import (
 )  # fmt: skip
 from autoagent.journal import Journal
 from autoagent.models import Heard
+from autoagent.programs import Progress
 from autoagent.signals import Signals
 from autoagent.terminal.ending import ending
 from autoagent.terminal.goal import Proposal, ask_goal
@@ -41,7 +44,7 @@ from autoagent.terminal.people import TerminalPeople
 from autoagent.terminal.screen import Screen
 from autoagent.thoughts import CommandCall, Thought
 
-SETUP = Setup(model="gpt-5-mini", context_tokens=128_000, reply_tokens=8_000, workspace="/w")
+SETUP = Setup(model="gpt-5-mini", context_tokens=128_000, reply_tokens=8_000, workspace="/w", sandbox="bubblewrap")
 CALLED = ModelCalled(
     model="gpt-5-mini", tail="", estimated_tokens=41_000, reserved=Usage(calls=1, input_tokens=41_000, cost_usd=0.02)
 )
@@ -56,6 +59,15 @@ THOUGHT = Thought(
 DIFF = "--- data/prices.csv\n+++ data/prices.csv\n@@ -1,2 +1,2 @@\n vendor,price\n-Acme,40\n+Acme,49\n"
 WRITE = CommandCall(name="write_file", args={"path": "data/prices.csv", "text": "vendor,price\nAcme,49\n"})
 SHELL = CommandCall(name="run_shell", args={"command": "git status", "timeout_s": 60})
+BROWSE = CommandCall(name="browse", args={"url": "https://example.org/page"})
+SEND = CommandCall(name="send_mail", args={"to": "a@example.org"})
+PYTEST = CommandCall(name="run_shell", args={"command": "pytest -q"})
+FILE = FileState(kind="file", sha256="1", size=3)
+CHANGED = (
+    FileChange(path="a.py", before=FILE, after=FILE.model_copy(update={"sha256": "2"})),
+    FileChange(path="b.py", before=FileState(), after=FILE),
+    FileChange(path="c.txt", before=FILE, after=FileState()),
+)
 PERSON = CommandCall(name="ask_person", args={"question": "Which vendor matters most?\nAcme or 한빛?"})
 
 
@@ -106,9 +118,36 @@ def repeated() -> list[Event]:
     return again
 
 
+def programs() -> list[Event]:
+    """Programs that end well and badly, one that changes a trusted file, and a page that taints the run."""
+    failed = "exit code 1\n" + "\n".join(f"test {n}" for n in range(1, 41)) + "\n1 failed\n[Changed: a.py, b.py (new)]"
+    back = "[Put back as it was, since other programs obey it: .git/hooks/pre-commit]"
+    return [
+        CALLED,
+        call(Thought(text="I test it.", commands=()), SHELL, PYTEST, SHELL, BROWSE),
+        CommandStarted(call_id="1.1", call=SHELL, allowed_by="the sandbox", sandbox="bubblewrap"),
+        CommandFinished(call_id="1.1", outcome="ok", text="exit code 0\nOn branch 한글 🙂\n", tokens=9, seconds=1.2),
+        CommandStarted(call_id="1.2", call=PYTEST, allowed_by="the sandbox", sandbox="bubblewrap"),
+        CommandFinished(call_id="1.2", outcome="failed", text=failed, tokens=9, seconds=3.2, changed=CHANGED),
+        CommandStarted(call_id="1.3", call=SHELL, allowed_by="the sandbox", sandbox="bubblewrap"),
+        CommandFinished(
+            call_id="1.3", outcome="ok", text=f"exit code 0\nline\n{back}", tokens=9, detail="trusted files",
+            put_back=(".git/hooks/pre-commit",),
+        ),
+        CommandStarted(call_id="1.4", call=BROWSE, allowed_by="reading"),
+        CommandFinished(call_id="1.4", outcome="ok", text="A page", tokens=9, outside=True),
+        CALLED,
+        call(Thought(text="I send it.", commands=()), SEND),
+        CommandFinished(
+            call_id="2.1", outcome="refused", text="Not run. It acts on the world.", tokens=9, detail="outside text"
+        ),
+    ]  # fmt: skip
+
+
 def hostile(text: str) -> list[Event]:
     """The same bad text in every place that a model, a file, a page or a person can reach."""
     bad = CommandCall(name=text, args={"path": text, text: text, "list": [text]})
+    file = FileChange(path=text, before=FileState(), after=FILE)
     thought = Thought(text=text, reasoning=text, plan=(f"[x] {text}",), criticism=text, speak=text + "!", commands=())
     return [
         CALLED,
@@ -123,6 +162,16 @@ def hostile(text: str) -> list[Event]:
         CALLED,
         ModelReplied(reply="", usage=PRICED, problem=text, said="", tokens=1),
         PersonSaid(text=text, by=text),
+        CALLED,
+        call(thought, SHELL, SHELL, bad, bad),
+        CommandStarted(call_id="3.1", call=SHELL, allowed_by=text, sandbox="bubblewrap"),
+        CommandFinished(
+            call_id="3.1", outcome="failed", text=f"exit code 1\n{text}\n{text}", tokens=1, changed=(file,)
+        ),
+        CommandStarted(call_id="3.2", call=SHELL, allowed_by=text, sandbox="bubblewrap"),
+        CommandFinished(call_id="3.2", outcome="ok", text=f"{text}\n[Put back {text}]", tokens=1, put_back=(text,)),
+        CommandFinished(call_id="3.3", outcome="ok", text=text, tokens=1, outside=True),
+        CommandFinished(call_id="3.4", outcome="refused", text=text, tokens=1, detail="outside text"),
         CALLED,
         call(thought, bad),
         ReviewAsked(by=text),
@@ -158,8 +207,10 @@ def main() -> None:
     journal = begin(folder, screen, limits)
     if scene == "reply":
         return hear_a_reply(journal, screen)
-    if scene in ("story", "repeated", "hostile"):
-        events = {"story": story, "repeated": repeated}.get(scene)
+    if scene == "watch":
+        return watch(journal, screen)
+    if scene in ("story", "repeated", "programs", "hostile"):
+        events = {"story": story, "repeated": repeated, "programs": programs}.get(scene)
         for event in events() if events else hostile(Path(os.environ["BAD_TEXT"]).read_text(errors="surrogateescape")):
             journal.append(event)
             time.sleep(float(os.environ.get("PACE", "0")))
@@ -188,6 +239,20 @@ def hear_a_reply(journal: Journal, screen: Screen) -> None:
     print("the end")
 
 
+def watch(journal: Journal, screen: Screen) -> None:
+    """A program that writes the lines that PARTS holds, one each PACE seconds; Enter ends it."""
+    journal.append(CALLED)
+    journal.append(call(THOUGHT, SHELL))
+    journal.append(CommandStarted(call_id="1.1", call=SHELL, allowed_by="the sandbox", sandbox="bubblewrap"))
+    for last_line in json.loads(Path(os.environ["PARTS"]).read_text()):
+        screen.watch(Progress(seconds=1.0, timeout_s=60.0, last_line=last_line))
+        time.sleep(float(os.environ.get("PACE", "0")))
+    print("said all", flush=True)
+    sys.stdin.readline()
+    screen.idle()
+    print("the end")
+
+
 def finish(journal: Journal, end: str) -> None:
     match end:
         case "reached":
@@ -208,6 +273,7 @@ def ask(journal: Journal, screen: Screen, signals: Signals, scene: str) -> None:
         asked_call = CommandCall(name="run_shell", args={"command": Path(scene).read_text()})
     preview, reason = (DIFF, "acts") if scene == "write" else ("", "question" if scene == "person" else "acts")
     scopes = ("write:data/prices.csv", "write:data/**", "write:**") if scene == "write" else ("run_shell",)
+    scopes = tuple(json.loads(os.environ["SCOPES"])) if "SCOPES" in os.environ else scopes
     journal.append(CALLED)
     journal.append(call(THOUGHT, asked_call))
     journal.append(

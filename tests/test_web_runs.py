@@ -178,7 +178,7 @@ def test_a_host_allowed_on_the_command_line_holds_in_continuous_mode(world: Worl
     site.page("/leak?k=hunter2", TEXT)
     with ModelServer([browse(page), browse(evil), done("ok")]) as server:
         agent = world.start(server, goal=f"Read {page}", **flags(site))
-        build.keep_rules(agent.journal, ["host:127.0.0.1"])
+        build.keep_rules(agent.journal, [("allow", "host:127.0.0.1")])
         state = agent.run()
         agent.close()
         agent.journal.close()
@@ -215,7 +215,7 @@ def test_an_allowed_host_does_not_lead_to_another_with_what_the_model_made(world
     site.redirects["/go?k=hunter2"] = f"{elsewhere}/leak?k=hunter2"
     with ModelServer([browse(page), browse(f"{site.url}/go?k=hunter2"), done("stopped")]) as server:
         agent = world.start(server, goal=f"Read {page}", **flags(site))
-        build.keep_rules(agent.journal, ["host:127.0.0.1"])
+        build.keep_rules(agent.journal, [("allow", "host:127.0.0.1")])
         state = agent.run()
         agent.close()
         agent.journal.close()

@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import hashlib
 import os
 import platform
 import socket
@@ -743,3 +744,155 @@ def test_no_path_at_all_reaches_outside(place: Path, openat2: bool):
     with Workspace(ws, openat2=openat2) as files:
         attack()
         assert not [name for name in tree(ws) if name.endswith(".autoagent")]
+
+
+# --- moving, removing, folders ---
+
+Act = Callable[[Workspace, str], object]
+READY = hashlib.sha256(b"inside").hexdigest()
+LAST_PARTS: list[Act] = [
+    lambda files, path: files.remove(path, expect=READY),
+    lambda files, path: files.rename(path, "free", expect=READY),
+    lambda files, path: files.rename("a.txt", path, expect=READY),
+    lambda files, path: write_new(files, path),
+    lambda files, path: files.remove_folder(path),
+]
+last_parts = pytest.mark.parametrize("act", LAST_PARTS, ids=["remove", "rename from", "rename to", "new", "rmdir"])
+
+
+def write_new(files: Workspace, path: str) -> None:
+    with files.new_file(path) as file:
+        file.write(b"inside")
+
+
+@last_parts
+@pytest.mark.parametrize(
+    "path",
+    ["../OUT/secret.txt", "d/../../OUT/x", "{place}/OUT/secret.txt", "/etc/probe", "out_folder/f", "to_root/../OUT/f"],
+)
+def test_what_leads_out_is_neither_moved_nor_removed(files: Workspace, place: Path, act: Act, path: str):
+    make_outward_links(place / "ws")
+    path = path.format(place=place)
+    assert_refused(lambda: act(files, path), place, path)
+
+
+@last_parts
+@pytest.mark.parametrize("path", [".", "/", "d/..", "", "a\0b", "x/" * 101 + "f", "x" * 256])
+def test_what_is_no_file_is_neither_moved_nor_removed(files: Workspace, place: Path, act: Act, path: str):
+    assert_refused(lambda: act(files, path), place, path)
+
+
+@pytest.mark.parametrize("act", LAST_PARTS[2:4], ids=["rename to", "new"])
+@pytest.mark.parametrize("path", ["a\nb", "a\x1b[2J", "d/", "d/b.txt", "a.txt/x"])
+def test_a_name_that_is_not_free_or_not_fit_is_not_taken(files: Workspace, place: Path, act: Act, path: str):
+    assert_refused(lambda: act(files, path), place, path)
+
+
+def test_names_of_255_bytes_are_moved_and_made(files: Workspace, ws: Path):
+    name = "é" * 127 + "x"
+    files.rename("a.txt", f"new/{name}", expect=READY)
+    assert files.make_folder(name)
+    files.remove(f"new/{name}", expect=READY)
+    files.remove_folder(name)
+    assert sorted(path.name for path in ws.iterdir()) == ["d", "new"]
+    for path in ("a\nb", "x" * 256, "../x", ""):
+        with pytest.raises(SandboxError):
+            files.make_folder(path)
+
+
+def test_a_link_is_moved_and_removed_itself(files: Workspace, ws: Path, place: Path):
+    make_outward_links(ws)
+    before = outside(place)
+    for name in ("out", "out_folder", "magic"):
+        seen = files.fingerprint(name, follow=False)
+        assert seen.startswith("link:")
+        files.rename(name, f"d/{name}", expect=seen)
+        files.remove(f"d/{name}", expect=seen)
+        assert not (ws / "d" / name).is_symlink()
+    assert outside(place) == before
+
+
+def test_a_dangling_link_is_no_free_name(files: Workspace, place: Path):
+    (place / "ws/l").symlink_to("d/new")
+    for act in (*LAST_PARTS[2:4], lambda files, path: files.make_folder(path)):
+        assert_refused(lambda act=act: act(files, "l"), place, "l")
+
+
+def test_one_name_of_a_hard_link_goes_and_the_other_stays(files: Workspace, ws: Path, place: Path):
+    (ws / "h").hardlink_to(place / "OUT/f")
+    (ws / "h2").hardlink_to(place / "OUT/f")
+    seen = files.fingerprint("h", follow=False)
+    files.remove("h", expect=seen)
+    files.rename("h2", "moved", expect=seen)
+    assert (place / "OUT/f").read_bytes() == b"SECRET"
+
+
+@pytest.mark.parametrize("path", ["state/journal", "state", "d/../state/journal"])
+def test_our_own_folder_is_not_moved_removed_or_grown(ws: Path, place: Path, path: str):
+    (ws / "state").mkdir()
+    (ws / "state/journal").write_bytes(b"inside")
+    with Workspace(ws, forbidden=[ws / "state"]) as files:
+        for act in LAST_PARTS:
+            assert_refused(lambda act=act: act(files, path), place, path)
+        for act in (*LAST_PARTS[2:4], lambda files, path: files.make_folder(path)):
+            assert_refused(lambda act=act: act(files, "state/new/x"), place, "state/new/x")
+
+
+def test_a_folder_is_removed_only_when_it_is_empty(files: Workspace, place: Path):
+    assert_refused(lambda: files.remove_folder("d"), place, "d")
+    files.remove("d/b.txt", expect=hashlib.sha256(b"inside b").hexdigest())
+    files.remove_folder("d")
+    assert not files.is_folder("d")
+
+
+def test_a_new_file_appears_whole_or_not_at_all(files: Workspace, ws: Path):
+    before = tree(ws)
+    with pytest.raises(RuntimeError), files.new_file("x/y") as file:
+        file.write(bytes(1_000_000))
+        raise RuntimeError
+    assert tree(ws) == before
+    with files.new_file("x/y") as file:
+        file.write(b"whole")
+        assert not (ws / "x/y").exists()
+    assert (ws / "x/y").read_bytes() == b"whole"
+    assert (ws / "x/y").stat().st_mode & 0o111 == 0
+    assert len(tree(ws)) == len(before) + 2
+
+
+def test_a_new_file_takes_nobodys_place_however_late(files: Workspace, ws: Path):
+    with pytest.raises(SandboxError, match="exists"), files.new_file("n") as file:
+        file.write(b"ours")
+        (ws / "n").write_bytes(b"meanwhile")
+    assert (ws / "n").read_bytes() == b"meanwhile"
+    assert not list(ws.glob(".*"))
+
+
+def test_a_new_file_is_not_made_through_a_link(files: Workspace, place: Path):
+    (place / "ws/into").symlink_to("d")
+    assert_refused(lambda: write_new(files, "into/n"), place, "into/n")
+
+
+@pytest.mark.usefixtures("exchanging")
+def test_a_folder_exchanged_for_a_link_never_moves_or_removes_outside(files: Workspace, place: Path):
+    before = outside(place)
+    inside, fingerprint = b"SECRET", hashlib.sha256(b"SECRET").hexdigest()  # as outside: it is the place that counts
+    done: dict[str, int] = {}
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        for name, act in (
+            ("write", lambda: files.write_bytes("d/f", inside)),
+            ("move", lambda: files.rename("d/f", "d/secret.txt", expect=fingerprint)),
+            ("remove", lambda: files.remove("d/secret.txt", expect=fingerprint)),
+            ("remove again", lambda: files.remove("d/f", expect=fingerprint)),
+            ("folder", lambda: files.make_folder("d/new/er")),
+            ("no folder", lambda: files.remove_folder("d/new/er")),
+            ("new", lambda: write_new(files, "d/n")),
+            ("gone", lambda: files.remove("d/n", expect=READY)),
+        ):
+            try:
+                act()
+            except SandboxError:
+                name = "refused"
+            done[name] = done.get(name, 0) + 1
+    assert outside(place) == before
+    assert set(done) == {"write", "move", "remove", "remove again", "folder", "no folder", "new", "gone", "refused"}

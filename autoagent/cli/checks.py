@@ -23,7 +23,9 @@ from autoagent.models.learned import Format, Learned, digest
 from autoagent.models.openai import OpenAIModel
 from autoagent.models.refusals import explain_broken
 from autoagent.places import config_folder, state_folder
+from autoagent.programs import Layer
 from autoagent.registry import ENTRY_POINTS, discover
+from autoagent.sandbox.probe import Finding, choose_layer, probe
 from autoagent.settings import KEY, Settings
 from autoagent.terminal.words import counted, joined
 
@@ -260,6 +262,33 @@ def check_search(found: Settings, *, ask: bool) -> Check:
     if not hits.hits:
         return Check("search", "warning", f"{hits.by} answered without a result", "try again later, or set `search`")
     return Check("search", "ok", f"{hits.by} answered with {counted(len(hits.hits), 'result')}")
+
+
+def check_sandbox() -> list[Check]:
+    """What holds programs on this machine, found out by trying to get out of it."""
+    layer = choose_layer()
+    return sandbox_checks(layer, probe(layer) if layer != "none" else ())
+
+
+def sandbox_checks(layer: Layer, findings: Sequence[Finding]) -> list[Check]:
+    """The layer, then each way out that it leaves open."""
+    if layer == "none":
+        fact = 'none: nothing holds programs. A run asks for each as "unsandboxed", continuous mode refuses them'
+        return [Check("sandbox", "warning", fact, NO_SANDBOX)]
+    open_ways = [finding for finding in findings if not finding.held]
+    fact = f"{layer}: holds {len(findings) - len(open_ways)} of {len(findings)} probes"
+    mend = "" if layer == "bubblewrap" else MORE_SANDBOX
+    if not open_ways:
+        return [Check("sandbox", "ok", fact, mend)]
+    told = [Check("sandbox", "warning", f"{layer} does not hold {one.name}: {one.words}") for one in open_ways]
+    return [Check("sandbox", "warning", fact, mend), *told]
+
+
+MORE_SANDBOX = (
+    "bubblewrap holds more: apt install bubblewrap (or dnf, pacman). Where it is there and does not work: sysctl -w "
+    "kernel.unprivileged_userns_clone=1, on Ubuntu an AppArmor profile for /usr/bin/bwrap"
+)
+NO_SANDBOX = f"{MORE_SANDBOX}. In a container Landlock is used, which needs Linux 5.13 and must not be switched off"
 
 
 def check_workspace(workspace: Path) -> Check:

@@ -30,6 +30,7 @@ def _checks(workspace: Path, flags: dict[str, str | None], mask: Mask, *, call: 
         _start("state", "failed", checks.check_state),
         _start("web", "warning", checks.check_web),
         _start("documents", "warning", checks.check_documents),
+        _start("sandbox", "warning", checks.check_sandbox),
     ]
     until = time.monotonic() + WITHIN_S
     chosen: build.Chosen | None = None

@@ -1,9 +1,10 @@
 """A run in this terminal: what was given becomes a run, its events are drawn, its end becomes an exit code."""
 
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,9 +12,9 @@ import click
 
 from autoagent.cli.goal import Goal
 from autoagent.cli.options import Options
-from autoagent.errors import ConfigError
+from autoagent.errors import ConfigError, JournalError
 from autoagent.masking import Mask
-from autoagent.places import find_run, new_run_folder, runs_folder
+from autoagent.places import config_folder, find_run, new_run_folder, runs_folder, state_folder
 from autoagent.signals import Signals
 from autoagent.terminal import header
 from autoagent.terminal.look import Look, choose_look
@@ -21,7 +22,8 @@ from autoagent.terminal.look import Look, choose_look
 if TYPE_CHECKING:
     from autoagent.budget import Limits
     from autoagent.build import Chosen
-    from autoagent.events import Setup
+    from autoagent.events import Event, Setup
+    from autoagent.history import Presence
     from autoagent.journal import Journal
     from autoagent.settings import Settings, Wish
     from autoagent.state import State
@@ -65,7 +67,10 @@ class Foreground:
         if found is None:
             return LEFT_CODE
         chosen = build.choose_model(found)
-        setup, limits = build.make_setup(found, chosen, workspace)
+        wanted, limits = build.make_setup(found, chosen, workspace)
+        setup = self._with_network_as_wanted(wanted)
+        if setup is None:
+            return LEFT_CODE
         self._describe(found, chosen, setup, limits)
         asked = goal if goal.goals else self._first_run(setup, limits, found)
         if asked is None:
@@ -78,9 +83,10 @@ class Foreground:
             name=asked.name,
             role=asked.role,
             usage=asked.usage,
-            rules=self.options.allow,
+            rules=self.options.rules,
             mask=self.mask,
             untrusted=bool(found.refused),
+            network_by=self._network_by(setup),
             notify=self.warn,
         ) as journal:
             return self._work(journal, found)
@@ -107,17 +113,20 @@ class Foreground:
             if found is None:
                 return LEFT_CODE
             journal.mask = self.mask
-            setup, limits = build.changed_setup(state, found)
-            if state.status in ("unreached", "stalled") and not message and setup.model == state.setup.model:
+            wanted, limits = build.changed_setup(state, found)
+            if state.status in ("unreached", "stalled") and not message and wanted.model == state.setup.model:
                 raise ConfigError(
                     f"run {state.run_id} ended as {state.status}: {state.reason}\n"
                     f'Say what to do differently: autoagent resume {state.run_id} --message "…"\n'
                     f"or take another model:      autoagent resume {state.run_id} -m NAME"
                 )
+            setup = self._with_network_as_wanted(wanted, state.setup)
+            if setup is None:
+                return LEFT_CODE
             if message:
                 send(folder, InboxMessage(kind="say", by="resume", text=self.mask(message)))
-            build.resume_run(journal, setup, limits, self.warn)
-            build.keep_rules(journal, self.options.allow)
+            build.resume_run(journal, setup, limits, self.warn, network_by=self._network_by(setup))
+            build.keep_rules(journal, self.options.rules)
             self._describe(found, build.Chosen(setup.model, setup.base_url), setup, limits)
             if not self.options.quiet:
                 words = build.next_call_words(journal.state, found)
@@ -169,6 +178,27 @@ class Foreground:
             self.warn(f"this answer can't be kept, it counts now only: {error.strerror}")
         return "yes" if answer else "no"
 
+    def _with_network_as_wanted(self, setup: "Setup", kept: "Setup | None" = None) -> "Setup | None":
+        """The setup with or without the network for programs, as a person says, who is asked once a run.
+
+        None where they leave. Where nobody can be asked the flag is their word; `kept` is what a resumed run keeps.
+        """
+        told = setup.sandbox == "none" or (kept is not None and kept.sandbox_network)
+        if told or not setup.sandbox_network or setup.approve == "never":
+            return setup
+        keyboard = self._keyboard()
+        if keyboard is None:
+            return setup
+        from autoagent.terminal.consent import ask_network
+
+        allowed = ask_network(self.look, keyboard, until=lambda: bool(self.signals.stop_reason))
+        return None if allowed is None else setup.model_copy(update={"sandbox_network": allowed})
+
+    def _network_by(self, setup: "Setup") -> str:
+        """Who wants programs to reach the network, where they do."""
+        asked = setup.sandbox != "none" and setup.approve != "never" and self._keyboard()
+        return "terminal" if asked else "--sandbox-network"
+
     def warn(self, text: str) -> None:
         header.warn_line(self.look, text)
 
@@ -210,11 +240,14 @@ class Foreground:
             return
         header.model_line(self.look, *build.model_words(found, setup))
         header.limits_line(self.look, limits)
+        header.sandbox_line(self.look, setup)
+        header.undo_line(self.look, _not_covered(Path(setup.workspace)))
 
     def _work(self, journal: "Journal", found: "Settings") -> int:
         """Work on the run until it stands, and say how it ended."""
         from autoagent import build
         from autoagent.cli import outcome
+        from autoagent.cli.step import changes_of
         from autoagent.signals import Unattended
         from autoagent.terminal.screen import Screen
 
@@ -224,12 +257,14 @@ class Foreground:
             quiet=options.quiet,
             verbose=options.verbose,
             stop_reason=lambda: self.signals.stop_reason,
+            changed=lambda event: changes_of(journal.folder, event),
         )
+        screen.begin(state)
         journal.observers.append(screen.observe)
         if options.format == "stream-json":
             outcome.print_events(journal.folder)
             journal.observers.append(outcome.print_event)
-        people = Unattended(journal.folder, self.signals, screen.hear)
+        people = Unattended(journal.folder, self.signals, screen.hear, screen.watch)
         keyboard = self._keyboard() if state.setup and state.setup.approve != "never" else None
         if keyboard:
             from autoagent.terminal.people import TerminalPeople
@@ -237,7 +272,8 @@ class Foreground:
             people = TerminalPeople(journal.folder, self.signals, screen, keyboard)
         agent = build.make_agent(journal, people, found, self.warn)
         try:
-            agent.run()
+            with self._beside_others(journal):
+                agent.run()
         except KeyboardInterrupt:
             pass  # a second Ctrl-C: leave now, the journal is whole
         finally:
@@ -245,14 +281,68 @@ class Foreground:
             agent.close()
         return self._end(journal.state, journal.folder)
 
+    @contextlib.contextmanager
+    def _beside_others(self, journal: "Journal") -> Generator[None]:
+        """While it lasts, runs in this workspace know of each other, and the person does."""
+        from autoagent.history import Presence
+
+        setup = journal.state.setup
+        try:
+            presence = Presence(Path(setup.workspace if setup else "."), journal.folder.name)
+        except JournalError as error:
+            self.warn(str(error))
+            yield
+            return
+        neighbours = _Neighbours(presence, self.warn)
+        neighbours.look()
+        journal.observers.append(neighbours.observe)
+        with presence:
+            yield
+
     def _end(self, state: "State", folder: Path) -> int:
         from autoagent.cli import outcome
+        from autoagent.cli.step import undo_of
+        from autoagent.journal import read
         from autoagent.terminal.ending import ending
 
-        ending(self.look, state, more=[f"autoagent show {state.run_id}"] if state.step else [])
+        undo = undo_of(folder, read(folder))
+        more = [f"autoagent show {state.run_id}"] if state.step else []
+        more += [f"autoagent undo {state.run_id}"] if undo.files else []
+        ending(self.look, state, undo=undo.words, more=more)
         outcome.print_result(state, folder, self.options.format, self.mask)
         outcome.write_result(state, self.options.output, self.mask)
         return outcome.exit_code(state)
+
+
+@dataclass(frozen=True)
+class _Neighbours:
+    """Tells once of each other run that works in this workspace: at the start, and at each step."""
+
+    presence: "Presence"
+    warn: Callable[[str], None]
+    told: set[str] = field(default_factory=set[str])
+
+    def look(self) -> None:
+        others: tuple[str, ...] = ()
+        with contextlib.suppress(OSError):  # no run stops because it can't see the others
+            others = self.presence.others()
+        for run in others:
+            if run not in self.told:
+                self.told.add(run)
+                self.warn(f"run {run} works in this workspace too; undo can't tell its changes from this run's")
+
+    def observe(self, event: "Event", state: "State") -> None:
+        if event.type == "model_called":
+            self.look()
+
+
+def _not_covered(workspace: Path) -> str:
+    """What undo does not cover; "" where it covers all, or where the run will say why it can't see the workspace."""
+    from autoagent.history import not_covered
+
+    with contextlib.suppress(OSError):
+        return not_covered(workspace, forbidden=[state_folder(), config_folder()]).in_words()
+    return ""
 
 
 def _short(path: Path) -> str:

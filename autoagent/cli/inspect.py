@@ -36,6 +36,9 @@ _DEFAULTS: dict[str, tuple[Any, str]] = {
     "context_tokens": (None, "the model's window less a reply"),
     "reply_tokens": (REPLY_TOKENS, f"{REPLY_TOKENS}, or less where the model's own is"),
     "approve": ("acts", "acts"),
+    "rules": ([], "none"),
+    "unsandboxed": (False, "no"),
+    "sandbox_network": (False, "no"),
     "plugins": ([], "none"),
     "disabled": ([], "none"),
     "search": ([], "DuckDuckGo, then others"),
@@ -201,6 +204,7 @@ def _registry(found: Settings) -> "dict[str, Command[..., Any]]":
             context_tokens=1,
             reply_tokens=1,
             workspace="",
+            sandbox=build.sandbox_layer(),
             plugins=found.get("plugins", ()),
             disabled=disabled,
         )

@@ -5,12 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
 from autoagent.cli.help import option
 from autoagent.errors import ConfigError
+
+if TYPE_CHECKING:
+    from autoagent.rules import Action
 
 Format = Literal["text", "json", "stream-json"]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,9 +42,18 @@ class Options:
     verbose: bool
     plain: bool
     allow: tuple[str, ...]
+    deny: tuple[str, ...]
+    no_sandbox: bool
+    sandbox_network: bool
     allow_local_network: bool
     trust: bool
     safe_mode: bool
+
+    @property
+    def rules(self) -> "tuple[tuple[Action, str], ...]":
+        """Those given here; a denial counts wherever it stands."""
+        given: tuple[tuple[Action, tuple[str, ...]], ...] = (("deny", self.deny), ("allow", self.allow))
+        return tuple((action, text) for action, texts in given for text in texts)
 
     @property
     def format(self) -> Format:
@@ -71,6 +83,8 @@ class Options:
             "reply_tokens": self.max_reply_tokens,
             "allow_local_network": self.allow_local_network or None,
             "approve": "never" if self.continuous else self.approve,
+            "unsandboxed": self.no_sandbox or None,
+            "sandbox_network": self.sandbox_network or None,
             "limits.steps": self.max_steps,
             "limits.cost": self.max_cost,
             "limits.tokens": self.max_tokens,
@@ -81,10 +95,10 @@ class Options:
 def _rules(_ctx: click.Context, _param: click.Parameter, given: Sequence[str]) -> tuple[str, ...]:
     if not given:
         return ()
-    from autoagent.policy import check_rule
+    from autoagent.rules import check
 
     try:
-        return tuple(check_rule(rule) for rule in given)
+        return tuple(check(rule) for rule in given)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 
@@ -99,8 +113,9 @@ _OPTIONS = [
     option(
         "Questions",
         "--approve",
-        type=click.Choice(["every", "acts", "never"]),
-        help="What is asked first; acts unless given.",
+        type=click.Choice(["every", "acts", "sandboxed", "never"]),
+        metavar="MODE",
+        help="What asks: every, acts, sandboxed or never.",
     ),
     option(
         "Questions",
@@ -108,8 +123,11 @@ _OPTIONS = [
         multiple=True,
         callback=_rules,
         metavar="RULE",
-        help="Never ask about it: host:example.org.",
+        help="Never ask: host:example.org, 'shell:git log'.",
     ),
+    option("Questions", "--deny", multiple=True, callback=_rules, metavar="RULE", help="Never do: 'shell:git push'."),
+    option("Questions", "--sandbox-network", is_flag=True, help="Programs may reach the network."),
+    option("Questions", "--no-sandbox", is_flag=True, rare=True, help="Run programs with nothing that holds them."),
     option(
         "Questions",
         "--allow-local-network",
@@ -153,7 +171,7 @@ _OPTIONS = [
     option("Output", "--json", "as_json", is_flag=True, rare=True, help="The same as --output-format stream-json."),
     option("Output", "-q", "quiet", is_flag=True, help="Only errors and the ending."),
     option("Output", "-v", "verbose", is_flag=True, help="Reasoning and token counts in full."),
-    option("Output", "--plain", is_flag=True, help="No colour, no moving line."),
+    option("Output", "--plain", is_flag=True, rare=True, help="No colour, no moving line."),
 ]
 
 

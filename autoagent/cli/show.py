@@ -10,8 +10,9 @@ from autoagent.cli.completion import complete_run
 from autoagent.cli.cost import print_cost
 from autoagent.cli.page import NO_LIMIT, Page, print_bytes, when
 from autoagent.cli.prompt import print_prompt
-from autoagent.cli.step import LABEL, Moment, step_lines
+from autoagent.cli.step import LABEL, Moment, Undoable, step_lines, undo_of
 from autoagent.cli.story import story_table
+from autoagent.cli.why import print_why
 from autoagent.errors import ConfigError
 from autoagent.events import Compacted, ModelCalled
 from autoagent.journal import read
@@ -27,24 +28,32 @@ from autoagent.terminal.words import counted, joined, spent
 @click.argument("run", metavar="RUN", shell_complete=complete_run)
 @click.option("--step", type=click.IntRange(min=1), metavar="N", help="One step in full: thought, commands, results.")
 @click.option("--prompt", is_flag=True, help="What the model saw in that step, to the byte, and tokens by section.")
+@click.option("--why", type=click.IntRange(min=1), metavar="N", help="Why each command of a step ran or did not.")
 @click.option("--cost", is_flag=True, help="Every call of a model: tokens in, cached, out, dollars.")
 @click.option("--json", "as_json", is_flag=True, help="The events as the journal has them, one JSON object a line.")
-def show(run: str, step: int | None, prompt: bool, cost: bool, as_json: bool) -> None:
+def show(run: str, step: int | None, prompt: bool, why: int | None, cost: bool, as_json: bool) -> None:
     """Show what a run did, step by step. RUN may be the start of its id, or `last`; it may be at work.
 
     \b
     autoagent show last
     autoagent show 7f3a --step 4
     autoagent show 7f3a --step 4 --prompt
+    autoagent show 7f3a --why 4
     """
-    if prompt and cost:
-        raise ConfigError("--prompt and --cost are two pages: ask for one of them")
+    pages = [name for name, asked in (("--why", why), ("--prompt", prompt), ("--cost", cost)) if asked]
+    if len(pages) > 1:
+        raise ConfigError(f"{' and '.join(pages)} are {len(pages)} pages: ask for one of them")
+    if why and step not in (None, why):
+        raise ConfigError(f"--why {why} and --step {step} name two steps: give one")
     folder = find_run(runs_folder(), run)
     story = moments(folder)
     if not story:
         raise ConfigError(f"run {folder.name} never started. Delete it: autoagent runs delete {folder.name}")
+    step = why or step
     chosen = _of_step(story, step) if step else story
-    if prompt:
+    if why:
+        print_why(folder, chosen, why, story[-1].after, as_json=as_json)
+    elif prompt:
         print_prompt(folder, chosen, as_json=as_json)
     elif cost:
         print_cost(chosen, whole=not step, as_json=as_json)
@@ -79,6 +88,7 @@ def _of_step(story: Sequence[Moment], step: int) -> list[Moment]:
 
 def _print_story(folder: Path, story: Sequence[Moment]) -> None:
     page, live, state = Page(), is_live(folder), story[-1].after
+    undo = undo_of(folder, (moment.event for moment in story))
     page.print(*_head(story, live=live, columns=page.columns), "")
     page.print(*story_table(story, page.columns, live=live, narrow=page.narrow))
     if state.status == "reached":
@@ -86,8 +96,8 @@ def _print_story(folder: Path, story: Sequence[Moment]) -> None:
     if live and state.status == "running":
         page.print("", labelled("Stop", f"autoagent stop {state.run_id}", width=LABEL))
     else:
-        ending(page, state)
-    page.print(*_see(state, width=LABEL - page.narrow))
+        ending(page, state, undo=undo.words)
+    page.print(*_see(state, undo, width=LABEL - page.narrow))
 
 
 def _head(story: Sequence[Moment], *, live: bool, columns: int) -> list[Line]:
@@ -103,7 +113,7 @@ def _head(story: Sequence[Moment], *, live: bool, columns: int) -> list[Line]:
     return [line(joined(f"Run {state.run_id}", status, state.name, goal), rest=2), line(told, rest=2)]
 
 
-def _see(state: State, *, width: int) -> list[Line]:
+def _see(state: State, undo: Undoable, *, width: int) -> list[Line]:
     """What else there is to look at, by commands that exist."""
     if not state.step:
         return []
@@ -111,7 +121,9 @@ def _see(state: State, *, width: int) -> list[Line]:
     return [
         labelled("See", f"{run} --step {state.step}", width=width),
         labelled("", f"{run} --step {state.step} --prompt", width=width),
+        labelled("", f"{run} --why {state.step}", width=width),
         labelled("", f"{run} --cost   or  --json", width=width),
+        *([labelled("Undo", f"autoagent undo {state.run_id}", width=width)] if undo.files else []),
     ]
 
 

@@ -1,8 +1,10 @@
 """One step in full: all that was said, asked, run and seen in it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from autoagent.budget import Usage, dollars
 from autoagent.cli.page import when
@@ -13,9 +15,13 @@ from autoagent.events import (
     CommandStarted,
     Compacted,
     Event,
+    FileChange,
+    FilesChanged,
+    FilesUndone,
     ModelCalled,
     ModelFailed,
     ModelReplied,
+    NetworkAllowed,
     PersonSaid,
     ReviewAsked,
     RuleKept,
@@ -24,12 +30,14 @@ from autoagent.events import (
     RunResumed,
     RunStarted,
 )
+from autoagent.history.changes import deeds, net
 from autoagent.journal import artifact
 from autoagent.places import is_live
-from autoagent.policy import rule_words
 from autoagent.state import Observation, PendingCall, State
 from autoagent.terminal.calls import call_lines, diff_lines
 from autoagent.terminal.layout import Line, Piece, foreign, labelled, line
+from autoagent.terminal.question import offers
+from autoagent.terminal.steps import file_words, kept_words, put_back_lines
 from autoagent.terminal.words import counted, duration, joined, thousands
 from autoagent.thoughts import CommandCall, plan_mark
 
@@ -121,7 +129,8 @@ def _event_lines(folder: Path, moment: Moment) -> list[Line]:
             told = joined(sizes, f"by {event.by}", kept(event), f"{gone} now this summary")
             return [line(), line(told, rest=2), *foreign(event.summary)]
         case ApprovalAsked():
-            scopes = [labelled("Offered", f"always: {rule_words(rule)}", width=LABEL) for rule in event.scopes]
+            offered = [offer for offer in offers(event.scopes) if offer.scope == "run"]
+            scopes = [labelled("Offered", f"always: {offer.words}", width=LABEL) for offer in offered]
             head = line(f"{event.call_id} {event.call.name}: asked at {when(event.at):%H:%M:%S} ({event.reason})")
             return [line(), head, *diff_lines(event.preview, full=True)[: None if event.preview else 0], *scopes]
         case ApprovalGiven():
@@ -137,16 +146,25 @@ def _event_lines(folder: Path, moment: Moment) -> list[Line]:
                 _took(event.seconds), counted(event.tokens, "token"), f"wrote {event.wrote}" if event.wrote else ""
             )
             lines = [line(), *_observation_lines(event.call_id, call, event.outcome, text, facts)]
-            return [*lines, *(foreign(event.detail, indent=4) if event.detail else [])]
+            return [*lines, *_detail_lines(event), *_changed_lines(changes_of(folder, event))]
         case CommandStarted():
             began = f"{event.call_id} {event.call.name}: started at {when(event.at):%H:%M:%S}"
-            return [line(f"{began}, allowed by {event.allowed_by}", rest=2)]
+            held = f", {held_words(event.sandbox)}" if event.sandbox else ""
+            return [line(f"{began}, allowed by {event.allowed_by}{held}", rest=2)]
         case PersonSaid():
             return [line(), line(f"{event.by} said"), *foreign(event.text)]
         case ReviewAsked():
             return [line(f"{event.by} asked for a critic")]
+        case NetworkAllowed():
+            return [line(f"{event.by}: programs may reach the network", rest=2)]
         case RuleKept():
-            return [line(f"{event.by} kept a rule: {rule_words(event.rule)}", rest=2)]
+            return [line(f"{event.by}: {kept_words(event)}", rest=2)]
+        case FilesChanged():
+            told = line(f"programs in the background, seen at {when(event.at):%H:%M:%S}", rest=2)
+            return [line(), told, *_changed_lines(changes_of(folder, event))]
+        case FilesUndone():
+            told = f"{event.by} {undone_words(folder, event)} at {when(event.at):%H:%M:%S}"
+            return [line(), line(told, rest=2), *_changed_lines(changes_of(folder, event))]
         case RunPaused():
             return [line(), line(f"{event.status}: {event.reason}", rest=2)]
         case RunEnded():
@@ -156,6 +174,77 @@ def _event_lines(folder: Path, moment: Moment) -> list[Line]:
             return [line(), line(f"resumed at {when(event.at):%H:%M:%S}{changed}", rest=2)]
         case RunStarted() | ModelCalled():
             return []
+
+
+def held_words(sandbox: str) -> str:
+    """`held by bubblewrap, no network`, of what a CommandStarted says."""
+    layer, _, network = sandbox.partition(", ")
+    if layer == "none":
+        return "unsandboxed"
+    return f"held by {layer}, {'with the network' if network else 'no network'}"
+
+
+def changes_of(folder: Path, event: CommandFinished | FilesChanged | FilesUndone) -> Sequence[FileChange]:
+    """What it did to the workspace, also where that is a list beside the journal."""
+    if not event.changed_artifact:
+        return event.changed
+    return _CHANGES.validate_json(artifact(folder, event.changed_artifact))
+
+
+_CHANGES = TypeAdapter(tuple[FileChange, ...])
+
+
+@dataclass(frozen=True)
+class Undoable:
+    """What a run changed in the workspace and what can be taken back: how many files, and all of it in words."""
+
+    files: int = 0
+    words: str = ""
+
+
+def undo_of(folder: Path, events: Iterable[Event]) -> Undoable:
+    """`3 files can be put back; 1 web request cannot`; no words where the run changed no file, or all is put back."""
+    events = list(events)
+    started = {event.call_id: event for event in events if isinstance(event, CommandStarted)}
+    requests = sum(event.call.name in REQUESTS for event in started.values())
+    unheld = sum(event.sandbox == "none" or "network" in event.sandbox for event in started.values())
+    changed = [one for one in net(deeds(events, lambda name: artifact(folder, name))) if not _is_folder(one)]
+    if not changed:
+        return Undoable()
+    lost = sum(not one.before.kept for one in changed)
+    counts = (("file", lost), ("web request", requests), ("program", unheld))
+    cannot = ", ".join(counted(count, noun) for noun, count in counts if count)
+    can = f"{counted(len(changed) - lost, 'file')} can be put back"
+    return Undoable(len(changed) - lost, f"{can}; {cannot} cannot" if cannot else can)
+
+
+def _is_folder(change: FileChange) -> bool:
+    return {change.before.kind, change.after.kind} <= {"folder", "absent"}
+
+
+REQUESTS = ("browse", "web_search", "download_file")
+
+
+def undone_words(folder: Path, event: FilesUndone) -> str:
+    count = counted(len(changes_of(folder, event)), "file")
+    return f"{'brought back' if event.redo else 'took back'} {count}"
+
+
+def _detail_lines(event: CommandFinished) -> list[Line]:
+    """The control that stopped it or put something back, or what is for people only, such as a traceback."""
+    if not event.detail:
+        return []
+    if event.outcome == "refused":
+        return [labelled("Control", event.detail, width=LABEL)]
+    return put_back_lines(event) or foreign(event.detail, indent=4)
+
+
+def _changed_lines(changed: Sequence[FileChange]) -> list[Line]:
+    if not changed:
+        return []
+    lost = [change.path for change in changed if not change.before.kept]
+    told = joined(", ".join(map(file_words, changed)), f"not undoable: {', '.join(lost)}" if lost else "undoable")
+    return [labelled("Changed", told, width=LABEL)]
 
 
 def _took(seconds: float) -> str:

@@ -14,20 +14,23 @@ from autoagent.commands import COMMANDS
 from autoagent.events import (
     ApprovalGiven,
     Compacted,
+    FilesChanged,
+    FilesUndone,
     ModelCalled,
     ModelFailed,
     ModelReplied,
+    NetworkAllowed,
     PersonSaid,
     RuleKept,
     RunEnded,
     RunPaused,
     RunResumed,
 )
-from autoagent.policy import rule_words
 from autoagent.runs import call_in_short
 from autoagent.state import Observation, State
 from autoagent.terminal.layout import cells, cut, one_line
-from autoagent.terminal.words import joined, thousands
+from autoagent.terminal.steps import kept_words
+from autoagent.terminal.words import counted, joined, thousands
 from autoagent.thoughts import CommandCall
 
 RESULT_COLUMNS = 28  # that what came of a step keeps beside a long command
@@ -113,8 +116,16 @@ def _row_between(moment: Moment, spent_on_summary: Sequence[Moment]) -> Iterator
             yield row("a critic looked", one_line(event.reply, 200), number=moment.step)
         case PersonSaid():
             yield row(f'{event.by} said: "{one_line(event.text, 200)}"')
+        case NetworkAllowed():
+            yield row(f"{event.by}: programs may reach the network")
         case RuleKept():
-            yield row(f"{event.by} kept a rule", rule_words(event.rule))
+            yield row(f"{event.by}: a rule", kept_words(event))
+        case FilesChanged():
+            count = counted(len(event.changed), "file") if event.changed else "many files"
+            yield row("programs in the background", f"changed {count}", number=moment.step)
+        case FilesUndone():
+            count = counted(len(event.changed), "file") if event.changed else "many files"
+            yield row(f"{event.by}: files {'brought back' if event.redo else 'taken back'}", count)
         case RunPaused():
             yield row(f"{event.status}: {one_line(event.reason, 200)}")
         case RunEnded():

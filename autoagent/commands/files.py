@@ -3,11 +3,12 @@
 import difflib
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fnmatch import fnmatch
-from itertools import takewhile
 
+from autoagent.commands.differences import difference
+from autoagent.commands.pages import LINE_CHARS, LINES, fitting, page
 from autoagent.env import ABSENT, Change, Env, Excerpt, Files, WorkspacePath, fingerprint
 from autoagent.errors import CommandError, SandboxError
 from autoagent.loaders import WITHIN_S, load
@@ -17,21 +18,15 @@ from autoagent.loaders.text import Text, decode, encode
 from autoagent.policy import is_secret
 from autoagent.registry import command
 
-LINES = 200  # shown unless told
 LISTED = 1_000
 MATCHES = 200
 SEARCH_S = 5.0  # for a regular expression
-LINE_CHARS = 2_000  # of one line that are shown
 SEARCHED_BYTES = 8 << 20  # larger files are passed over, and said
 DOCUMENT_BYTES = 64 << 20
 DOCUMENTS_S = 5.0  # in which a search of a folder reads documents
 MIN_S = 0.5  # of them that one document is given at least
 SOURCE = "This is the text of the page. Its source, which edit_file changes: source=true."
-KEPT_CHARS = 1 << 20  # of the lines asked for that do not fit and are kept
-DIFF_LINES = 400
 COMPARED_LINES = 2_000  # for a near miss
-COMPARED = 10_000_000  # pairs of lines: under a second
-SHOWN_APART = 150  # lines of each side where they are not compared
 
 
 @command("reads")
@@ -46,9 +41,9 @@ def read_file(env: Env, path: WorkspacePath, offset: int = 1, limit: int = LINES
     notes = [*document.notes, *([SOURCE] if not source and kind_of(path, content) == "html" else [])]
     kind = f", {document.kind}".removeprefix(", text")
     rest = replace(env, share_tokens=max(100, env.share_tokens - env.count("\n".join([kind, *notes]))))
-    page = _page(path, document.text, offset, limit, rest, kind)
-    whole = _with_notes(page.whole, notes) if page.whole else ""
-    return Excerpt(_with_notes(page.text, notes), whole, says_more=True)
+    shown = page(path, document.text, offset, limit, rest, kind)
+    whole = _with_notes(shown.whole, notes) if shown.whole else ""
+    return Excerpt(_with_notes(shown.text, notes), whole, says_more=True)
 
 
 def _with_notes(page: str, notes: list[str]) -> str:
@@ -60,7 +55,7 @@ def _with_notes(page: str, notes: list[str]) -> str:
 @command("reads")
 def read_observation(env: Env, id: str, offset: int = 1, limit: int = LINES) -> str:
     """Read an earlier observation in parts: `limit` lines from line `offset`. Its id, such as 3.1, stands above it."""
-    return _page(f"observation {id}", env.observation(id), offset, limit, env, "", numbered=False).text
+    return page(f"observation {id}", env.observation(id), offset, limit, env, "", numbered=False).text
 
 
 @command("writes")
@@ -71,7 +66,7 @@ def write_file(env: Env, path: WorkspacePath, text: str) -> Change:
     content = encode(text, old) if old else text.encode()
     verb = "written" if before == ABSENT else "replaced"
     summary = f"{path} {verb}: {_amount(_line_count(text), 'line')}, {len(content):,} bytes."
-    return Change(env.files.real_name(path), before, content, summary, _diff(path, old.text if old else "", text))
+    return Change(env.files.real_name(path), before, content, summary, difference(path, old.text if old else "", text))
 
 
 @command("writes")
@@ -81,7 +76,7 @@ def append_file(env: Env, path: WorkspacePath, text: str) -> Change:
     whole = (old.text if old else "") + text
     content = encode(whole, old) if old else whole.encode()
     summary = f"{path}: {len(text):,} characters added; now {len(content):,} bytes."
-    return Change(env.files.real_name(path), before, content, summary, _diff(path, old.text if old else "", whole))
+    return Change(env.files.real_name(path), before, content, summary, difference(path, old.text if old else "", whole))
 
 
 @command("writes")
@@ -105,7 +100,7 @@ def edit_file(env: Env, path: WorkspacePath, old: str, new: str) -> Change:
     whole = text.text.replace(old, new)
     line = text.text.count("\n", 0, at) + 1
     summary = f"{path}: replaced at line {line}; now {_amount(_line_count(whole), 'line')}."
-    return Change(env.files.real_name(path), before, encode(whole, text), summary, _diff(path, text.text, whole))
+    return Change(env.files.real_name(path), before, encode(whole, text), summary, difference(path, text.text, whole))
 
 
 @command("reads")
@@ -156,7 +151,7 @@ def search_files(env: Env, query: str, path: WorkspacePath = ".", regex: bool = 
         head = f"0 matches: no line holds {query!r} ({_amount(searched, 'file')} searched)"
     else:
         head = f"{_amount(sum(counts.values()), 'match', 'matches')} in {_amount(len(counts), 'file')}"
-    shown = _fitting(found, env)
+    shown = fitting(found, env)
     if left := sum(counts.values()) - len(shown):
         most = ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda c: -c[1])[:12])
         shown.append(f"… and {left:,} more; search one file or a rarer word. Most matches: {most}")
@@ -216,56 +211,6 @@ def _nearest(text: str, wanted: str) -> str:
     return f". Most like its first line is line {lines.index(near[0]) + 1}: {near[0][:200]!r}" if near else ""
 
 
-def _page(name: str, text: str, offset: int, limit: int, env: Env, note: str, *, numbered: bool = True) -> Excerpt:
-    """Lines from `offset`, as many as fit into the share, each behind its number and a tab where `numbered`.
-
-    Its `whole` has all the lines that were asked for.
-    """
-    if offset < 1 or limit < 1:
-        raise CommandError("offset and limit count lines from 1.")
-    if not text:
-        return Excerpt(f"{name} is empty{note}.", "")
-    lines = text.split("\n")
-    if lines[-1] == "" and len(lines) > 1:
-        lines.pop()
-    if offset > len(lines):
-        raise CommandError(f"{name} has {len(lines):,} lines; line {offset:,} is beyond its end.")
-    asked = [
-        _cut(line, number if numbered else None)
-        for number, line in enumerate(lines[offset - 1 : offset - 1 + limit], offset)
-    ]
-    room = env.share_tokens - 60  # for the head and the last line
-    fits = 0
-    for line in asked:
-        room -= len(line) // 3 + 1 if room > env.share_tokens // 2 else env.count(line) + 1
-        if room < 0 and fits:
-            break
-        fits += 1
-    shown = _fitting(asked[:fits], env)
-
-    def page(of: list[str]) -> str:
-        last = offset + len(of) - 1
-        more = f"\n[… more: offset={last + 1}]" if last < len(lines) else ""
-        return f"{name}, lines {offset}-{last} of {len(lines)}{note}\n" + "\n".join(of) + more
-
-    keeps = len(asked) > len(shown) and sum(map(len, asked)) <= KEPT_CHARS
-    return Excerpt(page(shown), page(asked) if keeps else "")
-
-
-def _cut(line: str, number: int | None) -> str:
-    """A line as it is shown: behind its number, where it has one, and not beyond what a screenful holds."""
-    prefix = "" if number is None else f"{number}\t"
-    cut = f" [… {len(line) - LINE_CHARS:,} more characters in this line]" if len(line) > LINE_CHARS else ""
-    return f"{prefix}{line[:LINE_CHARS]}{cut}"
-
-
-def _fitting(lines: list[str], env: Env) -> list[str]:
-    """The first lines that fit into the share together; at least one."""
-    while len(lines) > 1 and env.count("\n".join(lines)) > env.share_tokens - 60:
-        lines = lines[: max(1, len(lines) * 4 // 5)]
-    return lines
-
-
 def _amount(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
@@ -287,38 +232,6 @@ def _unchanged(env: Env, path: str, now: str) -> None:
     seen = env.last_seen(env.files.real_name(path))
     if seen is not None and seen != now:
         raise CommandError(f"{path!r} was changed since you last read it. Read it again first.")
-
-
-def _diff(path: str, old: str, new: str) -> str:
-    lines = list(_hunks(path, _lines(old), _lines(new)))
-    cut = len(lines) - DIFF_LINES
-    return "\n".join([*lines[:DIFF_LINES], *([f"… {cut:,} more lines of difference"] if cut > 0 else [])])
-
-
-def _lines(text: str) -> list[str]:
-    """Lines for a difference; a last one that no line break ends says so, for that may be all that changes."""
-    *lines, rest = text.split("\n")
-    return [*lines, f"{rest}\n\\ No newline at end of file"] if rest else lines
-
-
-def _hunks(path: str, old: list[str], new: list[str]) -> Iterator[str]:
-    """A unified difference; where comparing would take long, what was there and what is to be, each cut."""
-    before = _equal(zip(old, new, strict=False))
-    after = _equal(zip(reversed(old[before:]), reversed(new[before:]), strict=False))
-    removed, added = old[before : len(old) - after], new[before : len(new) - after]
-    if len(removed) * len(added) <= COMPARED:
-        yield from difflib.unified_diff(old, new, path, path, lineterm="", n=2)
-        return
-    yield from (f"--- {path}", f"+++ {path}", f"@@ -{before + 1},{len(removed)} +{before + 1},{len(added)} @@")
-    for mark, lines in (("-", removed), ("+", added)):
-        yield from (mark + line for line in lines[:SHOWN_APART])
-        if len(lines) > SHOWN_APART:
-            yield f"{mark}… {len(lines) - SHOWN_APART:,} more lines"
-
-
-def _equal(pairs: Iterable[tuple[str, str]]) -> int:
-    """How many pairs are equal before the first that is not."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _text_files(files: Files, path: str, passed_over: list[str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from autoagent.errors import CommandError
 from autoagent.sandbox.addresses import Target, shown
@@ -22,11 +22,18 @@ _GZIP = 0x1F  # first byte
 
 @dataclass(frozen=True)
 class Bounds:
-    """Of one fetch: bytes as sent and as unpacked; seconds in all, until connected, and without a byte."""
+    """Of one fetch: bytes as sent and as unpacked; seconds in all, until connected, and without a byte.
+
+    `beside` are bytes that a connection may send beside the body, `download_s` seconds of a download in all; `of` says
+    in words what is bounded.
+    """
 
     sent: int = 10 * 2**20
     unpacked: int = 20 * 2**20
+    beside: int = 0
     whole_s: float = 60
+    download_s: float = 300
+    of: str = "a page"
     connect_s: float = 10
     silence_s: float = 20
 
@@ -55,34 +62,44 @@ class Metered(io.RawIOBase):
         super().close()
 
 
-def read_body(target: Target, response: "Response", over: Callable[[], bool], bounds: Bounds) -> bytes:
-    """Raises CommandError where it is larger than allowed, cut short or packed in a way that was not offered."""
+def read_body(target: Target, response: "Response", to: BinaryIO, over: Callable[[], bool], bounds: Bounds) -> None:
+    """Write it to `to`, unpacked, as it comes.
+
+    Raises CommandError where it is larger than allowed, cut short or packed in a way that was not offered.
+    """
     named = {name.strip().lower() for name in response.headers.get("Content-Encoding", "").split(",")}
     packings = named - {"", "identity"}
     if packings - {"gzip", "x-gzip", "deflate"} or len(packings) > 1:
         raise CommandError(f"{target.host} packs its answer in a way that was not offered (gzip, deflate).")
     sent = _sent(target, response, over, bounds)
-    content = bytearray()
+    size = 0
     try:
         for piece in _unpacked(sent) if packings else sent:
-            content += piece
-            if len(content) > bounds.unpacked:
-                raise too_large(target, bounds.unpacked, "unpacked")
+            size += len(piece)
+            if size > bounds.unpacked:
+                raise too_large(target, bounds, "unpacked" if packings else "sent")
+            _write(piece, to)
     except zlib.error as error:
         raise CommandError(f"The packed answer of {target.host} is damaged.") from error
-    return bytes(content)
+
+
+def _write(piece: bytes, to: BinaryIO) -> None:
+    try:
+        to.write(piece)
+    except OSError as error:  # of the disk: it must not be taken for one of the connection
+        raise CommandError(f"What was sent cannot be written: {error.strerror or error}.") from error
 
 
 def _sent(target: Target, response: "Response", over: Callable[[], bool], bounds: Bounds) -> Iterator[bytes]:
     declared = response.headers.get("Content-Length", "")
     if declared.isascii() and declared.isdecimal() and int(declared[:20]) > bounds.sent:
-        raise too_large(target, bounds.sent, "sent")
+        raise too_large(target, bounds, "sent")
     for part in response.raw.stream(CHUNK, decode_content=False):
         yield part
         if over():
             break
     if over():  # a connection that was cut looks like the end of a body without a length
-        raise too_slow(target, bounds)
+        raise too_slow(target, bounds.whole_s)
 
 
 def _unpacked(parts: Iterable[bytes]) -> Iterator[bytes]:
@@ -112,12 +129,14 @@ def _window_bits(first: int) -> int:
     return zlib.MAX_WBITS if first & 0x0F == 8 else -zlib.MAX_WBITS
 
 
-def too_slow(target: Target, bounds: Bounds) -> CommandError:
-    return CommandError(f"{target.host} is too slow: no whole answer within {bounds.whole_s:g} s.")
+def too_slow(target: Target, seconds: float) -> CommandError:
+    return CommandError(f"{target.host} is too slow: no whole answer within {seconds:g} s.")
 
 
-def too_large(target: Target, limit: int, how: str) -> CommandError:
-    return CommandError(f"{shown(target.url)} is too large: more than {limit / 2**20:g} MB {how}, the limit of a page.")
+def too_large(target: Target, bounds: Bounds, how: Literal["sent", "unpacked"]) -> CommandError:
+    limit = bounds.sent if how == "sent" else bounds.unpacked
+    words = f"more than {limit / 2**20:g} MB {how}, the limit of {bounds.of}"
+    return CommandError(f"{shown(target.url)} is too large: {words}.")
 
 
 def status_error(target: Target, response: "Response") -> CommandError:

@@ -16,11 +16,11 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from os import environ
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies_environment
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 PORTS = frozenset({80, 443, 8000, 8008, 8080, 8081, 8443, 8888})  # of public addresses
 REDIRECTS = 10
+BESIDE_DOWNLOAD = 2**20  # bytes: headers, and the sizes of chunks
 _REDIRECTED = (301, 302, 303, 307, 308)
 HEADERS = {
     "User-Agent": f"autoagent/{__version__}",
@@ -77,14 +78,33 @@ class Fetcher:
         self._resolve, self._connect, self._bounds = resolve, connect, bounds
 
     def fetch(self, url: str, may_redirect: Callable[[str, str], bool] | None = None) -> Fetched:
-        with _Deadline(self._bounds.whole_s) as deadline:
+        content = io.BytesIO()
+        came = self._follow(url, may_redirect, _Wanted(content, self._bounds, range(200, 300)))
+        return replace(came, content=content.getvalue())
+
+    def download(
+        self, url: str, to: BinaryIO, limit: int, may_redirect: Callable[[str, str], bool] | None = None
+    ) -> Fetched:
+        """Other than `fetch` it takes an answer of status 200 alone: any other is not the whole of a file."""
+        bounds = replace(
+            self._bounds,
+            sent=limit,
+            unpacked=limit,
+            beside=BESIDE_DOWNLOAD,
+            whole_s=self._bounds.download_s,
+            of="a download",
+        )
+        return self._follow(url, may_redirect, _Wanted(to, bounds, range(200, 201)))
+
+    def _follow(self, url: str, may_redirect: Callable[[str, str], bool] | None, wanted: "_Wanted") -> Fetched:
+        with _Deadline(wanted.bounds.whole_s) as deadline:
             visited, where = list[str](), url
             while len(visited) <= REDIRECTS:
                 try:
                     target = read_url(where)
                     if target.url in visited:
                         raise CommandError(f"{shown(url)} redirects in a circle.")
-                    came = self._get(target, deadline)
+                    came = self._get(target, deadline, wanted)
                 except SandboxError as error:
                     if not visited:
                         raise
@@ -103,34 +123,35 @@ class Fetcher:
                     raise SandboxError(f"{shown(url)} redirects to another site, which only a person may allow here.")
             raise CommandError(f"{shown(url)} redirects more than {REDIRECTS} times.")
 
-    def _get(self, target: Target, deadline: "_Deadline") -> Fetched | str:
-        """The page, or the address it redirects to."""
+    def _get(self, target: Target, deadline: "_Deadline", wanted: "_Wanted") -> Fetched | str:
+        """The page, its content written where it is wanted; or the address it redirects to."""
         import requests
 
+        bounds = wanted.bounds
         route = self._route(target, deadline)
         request = requests.Request("GET", target.url, headers=HEADERS).prepare()
         proxies = {target.scheme: route.proxy} if route.proxy else {}
-        timeouts = (self._bounds.connect_s, self._bounds.silence_s)
+        timeouts = (bounds.connect_s, bounds.silence_s)
         secure = target.scheme == "https" or route.proxy.startswith("https:")
         adapter = _adapter(
             lambda: self._dial(target, route, deadline),
             trust=self._trust if secure else None,
-            limit=self._bounds.sent,
-            overflow=lambda: too_large(target, self._bounds.sent, "sent"),
+            limit=bounds.sent + bounds.beside,
+            overflow=lambda: too_large(target, bounds, "sent"),
         )
         # not by a session: it would read the whole body of a redirect, and keep cookies
         with (
-            _explained(target, deadline, self._bounds),
+            _explained(target, deadline, bounds),
             closing(adapter),
             adapter.send(request, stream=True, timeout=timeouts, verify=True, proxies=proxies) as response,
         ):
             location = response.headers.get("Location")
             if location is not None and response.status_code in _REDIRECTED:
                 return _joined(target.url, location.encode("latin-1").decode("utf-8", "replace"))
-            if not 200 <= response.status_code < 300:
+            if response.status_code not in wanted.statuses:
                 raise status_error(target, response)
-            content = read_body(target, response, lambda: deadline.over, self._bounds)
-            return Fetched(target.url, content, response.headers.get("Content-Type", ""))
+            read_body(target, response, wanted.to, lambda: deadline.over, bounds)
+            return Fetched(target.url, b"", response.headers.get("Content-Type", ""))
 
     def _route(self, target: Target, deadline: "_Deadline") -> "_Route":
         proxy = _proxy_for(target)
@@ -209,7 +230,7 @@ class Fetcher:
 
     def _unreached(self, target: Target, route: "_Route", deadline: "_Deadline", error: OSError) -> CommandError:
         if deadline.over:
-            return too_slow(target, self._bounds)
+            return too_slow(target, deadline.seconds)
         who = "The proxy" if route.proxy else f"{target.host}, port {target.port},"
         if isinstance(error, TimeoutError):
             return CommandError(f"{who} did not answer within {self._bounds.connect_s:g} s.")
@@ -235,6 +256,15 @@ class Fetcher:
 
 
 @dataclass(frozen=True)
+class _Wanted:
+    """Where the body of an answer goes, within which bounds, and which statuses it may have."""
+
+    to: BinaryIO
+    bounds: Bounds
+    statuses: range
+
+
+@dataclass(frozen=True)
 class _Route:
     """What is connected to: judged addresses of the target, or those of the proxy."""
 
@@ -254,6 +284,7 @@ class _Deadline:
     """The end of one fetch: cuts its connections when the time is over, whatever they are waiting in."""
 
     def __init__(self, seconds: float):
+        self.seconds = seconds
         self._until = time.monotonic() + seconds
         self._lock = threading.Lock()
         self._watched: list[socket.socket] = []
@@ -390,7 +421,7 @@ def _explained(target: Target, deadline: _Deadline, bounds: Bounds) -> Generator
         yield
     except (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
         if deadline.over:
-            raise too_slow(target, bounds) from error
+            raise too_slow(target, bounds.whole_s) from error
         host, causes = target.host, list(_chain(error))
         refused = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
         if refused:

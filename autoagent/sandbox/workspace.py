@@ -1,35 +1,35 @@
 """The workspace: every path is opened beneath its root by descriptor, never resolved first and opened later."""
 
-import ctypes
 import errno
-import functools
 import hashlib
 import os
 import secrets
 import stat
 import sys
 import unicodedata
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import BinaryIO, Literal, Self
 
-from autoagent.env import Entry
+from autoagent.env import ABSENT, Entry
 from autoagent.errors import ConfigError, SandboxError
+from autoagent.sandbox.beneath import FOLDER, has_openat2, open_beneath, rename_to_free_name
 
 READ_LIMIT = 32 * 2**20  # bytes
 HASH_LIMIT = 2**30  # bytes
 MAX_DEPTH = 100
 MAX_LINKS = 40  # as the Linux kernel
 
-_FOLDER = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # a FIFO must not hold us
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _REASONS = {
     errno.ENOENT: "{} does not exist.",
+    errno.EEXIST: "{} exists. Choose another name, or delete it first.",
+    errno.ENOTEMPTY: "{} is not empty.",
     errno.ENOTDIR: "{} uses a file as if it were a folder.",
     errno.EISDIR: "{} is a folder, not a file.",
     errno.EACCES: "{} cannot be used: permission denied.",
@@ -58,11 +58,11 @@ class Workspace:
         self._forbidden = [(path, path.relative_to(real_root).parts) for path in inside]
         self._roots = [root.absolute().parts[1:], real_root.parts[1:]]
         try:
-            self._root = os.open(real_root, _FOLDER)
+            self._root = os.open(real_root, FOLDER)
         except OSError as error:
             raise ConfigError(f"The workspace {root} cannot be opened: {error.strerror}.") from error
         # openat2 doesn't tell which folders it went through: what is forbidden inside needs the walk.
-        self._openat2 = not inside and (_has_openat2(self._root) if openat2 is None else openat2)
+        self._openat2 = not inside and (has_openat2(self._root) if openat2 is None else openat2)
 
     def close(self) -> None:
         if self._root >= 0:
@@ -93,12 +93,64 @@ class Workspace:
         with _explained(path):
             return b"".join(_chunks(self._open(path, self._parts(path), _READ), path, limit=limit))
 
-    def fingerprint(self, path: str) -> str:
+    def fingerprint(self, path: str, *, follow: bool = True) -> str:
+        if not follow:
+            with _explained(path), self._last_part(path) as place:
+                return _fingerprint_at(place, path) if place else ABSENT
         with _explained(path):
             try:
                 return _sha256(self._open(path, self._parts(path), _READ), path)
             except FileNotFoundError:
-                return "absent"
+                return ABSENT
+
+    def remove(self, path: str, *, expect: str) -> None:
+        with _explained(path), self._last_part(path) as place:
+            if place is None:
+                raise _refusal(path, errno.ENOENT)
+            _require_unchanged(place, path, expect)
+            os.unlink(place.name, dir_fd=place.folder)
+            _sync(place.folder)
+
+    def rename(self, source: str, target: str, *, expect: str) -> None:
+        if printable(target) != target:
+            raise SandboxError(f"{_quoted(target)} holds a control character. Choose a name without one.")
+        parts = self._parts(target)
+        if not parts or parts[-1] in ("", ".", ".."):
+            raise _refusal(target, errno.EISDIR)
+        with _explained(source), self._last_part(source) as old:
+            if old is None:
+                raise _refusal(source, errno.ENOENT)
+            _require_unchanged(old, source, expect)
+            with _explained(target), self._walk(target, parts, make_folders=True) as new:
+                if new.by_link:
+                    raise _refusal(target, errno.EEXIST)
+                rename_to_free_name(old.folder, old.name, new.folder, new.name)
+                _sync(new.folder)
+            _sync(old.folder)
+
+    def is_folder(self, path: str) -> bool:
+        with suppress(OSError), self._walk(path, self._parts(path)) as place:
+            status = _status(place.name, place.folder)
+            return status is not None and stat.S_ISDIR(status.st_mode)
+        return False
+
+    def make_folder(self, path: str) -> bool:
+        if printable(path) != path:
+            raise SandboxError(f"{_quoted(path)} holds a control character. Choose a name without one.")
+        with _explained(path), self._walk(path, self._parts(path.rstrip("/") or "/"), make_folders=True) as place:
+            if place.name == ".":
+                return False
+            if place.by_link and _status(place.name, place.folder) is None:
+                raise SandboxError(f"{_quoted(path)} is a link to something that does not exist.")
+            try:
+                os.mkdir(place.name, dir_fd=place.folder)
+            except FileExistsError:
+                status = _status(place.name, place.folder)
+                if status is None or not stat.S_ISDIR(status.st_mode):
+                    raise SandboxError(f"{_quoted(path)} exists and is no folder. Choose another name.") from None
+                return False
+            _sync(place.folder)
+            return True
 
     def write_bytes(self, path: str, content: bytes, *, expect: str | None = None) -> None:
         parts = self._parts(path)
@@ -108,6 +160,30 @@ class Workspace:
             raise _refusal(path, errno.EISDIR)
         with _explained(path), self._walk(path, parts, make_folders=True) as place:
             _replace(place, content, path, expect=expect)
+
+    def remove_folder(self, path: str) -> None:
+        with _explained(path), self._last_part(path.rstrip("/")) as place:
+            if place is None:
+                raise _refusal(path, errno.ENOENT)
+            os.rmdir(place.name, dir_fd=place.folder)
+            _sync(place.folder)
+
+    @contextmanager
+    def new_file(self, path: str) -> Generator[BinaryIO, None, None]:
+        parts = self._parts(path)
+        if printable(path) != path:
+            raise SandboxError(f"{_quoted(path)} holds a control character. Choose a name without one.")
+        if not parts or parts[-1] in ("", ".", ".."):
+            raise _refusal(path, errno.EISDIR)
+        with _explained(path), self._walk(path, parts, follow=False, make_folders=True) as place:
+            if _status(place.name, place.folder) is not None:
+                raise _refusal(path, errno.EEXIST)
+            with _temporary(place.folder) as (file, temporary):
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                rename_to_free_name(place.folder, temporary, place.folder, place.name)
+            _sync(place.folder)
 
     def entries(self, path: str = ".", *, recursive: bool = False) -> Iterator[Entry]:
         real = self.real_name(path)
@@ -156,7 +232,7 @@ class Workspace:
     def _open(self, given: str, parts: Sequence[str], flags: int, *, follow: bool = True) -> int:
         if self._openat2:
             with suppress(BlockingIOError, InterruptedError):  # a rename met a "..": the walk doesn't mind
-                return _open_beneath(self._root, "/".join(parts) or ".", flags, follow=follow)
+                return open_beneath(self._root, "/".join(parts) or ".", flags, follow=follow)
         with self._walk(given, parts, follow=follow) as place:
             return os.open(place.name, flags | os.O_NOFOLLOW, dir_fd=place.folder)
 
@@ -201,7 +277,7 @@ class Workspace:
                 may_make = make_folders and not by_link and ".." not in (part for part, _ in pending)
                 if may_make and _make_folder(part, folders[-1]):
                     made.append((folders[-1], part))
-                folders.append(os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=folders[-1]))
+                folders.append(os.open(part, FOLDER | os.O_NOFOLLOW, dir_fd=folders[-1]))
                 real.append(part)
             yield _Place(folders[-1], ".", tuple(real), by_link)
         except BaseException:
@@ -212,6 +288,25 @@ class Workspace:
         finally:
             for folder in folders:
                 os.close(folder)
+
+    @contextmanager
+    def _last_part(self, path: str) -> "Generator[_Place | None, None, None]":
+        """Where a name stands, itself and not what it leads to where it is a link; None where nothing has it."""
+        parts = self._parts(path)
+        if not parts or parts[-1] in ("", ".", ".."):
+            raise _refusal(path, errno.EISDIR)
+        try:
+            with self._walk(path, parts[:-1]) as above:
+                folder = os.open(above.name, FOLDER | os.O_NOFOLLOW, dir_fd=above.folder)
+        except FileNotFoundError:
+            yield None
+            return
+        with _closing(folder):
+            real = () if above.name == "." else above.real
+            status = _status(parts[-1], folder)
+            if status and self._is_forbidden((*real, parts[-1]), status):
+                raise SandboxError(f"{_quoted(path)} belongs to autoagent itself. Use another path.")
+            yield _Place(folder, parts[-1], (*real, parts[-1]), by_link=False) if status else None
 
     def _is_forbidden(self, parts: tuple[str, ...], status: os.stat_result | None) -> bool:
         for path, forbidden in self._forbidden:
@@ -357,30 +452,46 @@ def _replace(place: _Place, content: bytes, given: str, *, expect: str | None) -
             raise SandboxError(f"{_quoted(given)} is read-only.")
         if sys.platform == "darwin" and place.name not in _names(place.folder):
             raise SandboxError(f"{_quoted(given)} exists with another spelling. List the folder and use that one.")
-    temporary = f".{secrets.token_hex(8)}.autoagent"
-    descriptor = os.open(temporary, _CREATE, 0o600 if old else 0o666, dir_fd=place.folder)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            if old is not None:
-                os.fchmod(descriptor, old.st_mode & 0o777)
-            os.fsync(descriptor)
+    with _temporary(place.folder, 0o600 if old else 0o666) as (file, temporary):
+        file.write(content)
+        file.flush()
+        if old is not None:
+            os.fchmod(file.fileno(), old.st_mode & 0o777)
+        os.fsync(file.fileno())
         if expect is not None and expect != _fingerprint_at(place, given):
             raise SandboxError(f"{_quoted(given)} is not as it was last seen. Read it again, then decide.")
         os.rename(temporary, place.name, src_dir_fd=place.folder, dst_dir_fd=place.folder)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary, dir_fd=place.folder)
-        raise
     _sync(place.folder)
 
 
+@contextmanager
+def _temporary(folder: int, mode: int = 0o666) -> Generator[tuple[BinaryIO, str], None, None]:
+    """A new file and its name, to be renamed; gone where the block ends with an error."""
+    name = f".{secrets.token_hex(8)}.autoagent"
+    descriptor = os.open(name, _CREATE, mode, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file, name
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name, dir_fd=folder)
+        raise
+
+
+def _require_unchanged(place: _Place, given: str, expect: str) -> None:
+    if _fingerprint_at(place, given) != expect:
+        raise SandboxError(f"{_quoted(given)} is not as it was last seen. Look again, then decide.")
+
+
 def _fingerprint_at(place: _Place, given: str) -> str:
+    """Of a link that of its target's name, of anything else of its content."""
+    link = _link_text(place.name, place.folder)
+    if link is not None:
+        return f"link:{hashlib.sha256(os.fsencode(link)).hexdigest()}"
     try:
         return _sha256(os.open(place.name, _READ | os.O_NOFOLLOW, dir_fd=place.folder), given)
     except FileNotFoundError:
-        return "absent"
+        return ABSENT
 
 
 def _sync(folder: int) -> None:
@@ -390,36 +501,3 @@ def _sync(folder: int) -> None:
         except OSError as error:
             if error.errno != errno.EINVAL:  # a network disk that syncs no folders
                 raise
-
-
-class _OpenHow(ctypes.Structure):
-    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
-
-
-_OPENAT2 = 437  # the same number on x86-64 and ARM64
-_NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 0x02, 0x04, 0x08
-
-
-def _open_beneath(root: int, path: str, flags: int, *, follow: bool = True) -> int:
-    """`openat2`, which refuses in the kernel whatever leads out of the root, also through a link."""
-    how = _OpenHow(flags, 0, _BENEATH | _NO_MAGICLINKS | (0 if follow else _NO_SYMLINKS))
-    descriptor: int = _syscall()(_OPENAT2, root, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how))
-    if descriptor < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-    return descriptor
-
-
-@functools.cache
-def _syscall() -> Callable[..., int]:
-    syscall = ctypes.CDLL(None, use_errno=True).syscall
-    syscall.restype = ctypes.c_long
-    return syscall
-
-
-def _has_openat2(root: int) -> bool:
-    with suppress(OSError):  # an old kernel, or a filter that forbids the call
-        if sys.platform == "linux":
-            os.close(_open_beneath(root, ".", _FOLDER))
-            return True
-    return False

@@ -24,16 +24,16 @@ _LIMIT = re.compile(r"(cost|step|token|time) limit: ")
 _FLAGS = {"cost": "--max-cost", "step": "--max-steps", "token": "--max-tokens", "time": "--max-time"}
 
 
-def ending(look: Look, state: State, *, more: Sequence[str] = ()) -> None:
+def ending(look: Look, state: State, *, undo: str = "", more: Sequence[str] = ()) -> None:
     """The block that ends a run's screen; `more` are further commands to offer. The result is not in it (stdout).
 
-    Also right for a run that did not come to an end: a second Ctrl-C.
+    `undo` says what can be taken back. Also right for a run that did not come to an end: a second Ctrl-C.
     """
     look.write(line(), *_title(state, narrow=look.narrow), *_reason(state), *_question(state))
     if state.status == "reached" and not look.narrow:
         look.write(line())
     width = 10 if look.narrow else 11
-    look.write(*(labelled(label, text, width=width) for label, text in _facts(state)))
+    look.write(*(labelled(label, text, width=width) for label, text in _facts(state, undo)))
     commands = [*_next_commands(state), *more]
     for i, command in enumerate(commands):
         look.write(labelled("" if i else _next_label(state), Piece(command, "bold"), width=width))
@@ -83,7 +83,7 @@ def _question(state: State) -> list[Line]:
     return call_lines(question.call)
 
 
-def _facts(state: State) -> list[tuple[str, str]]:
+def _facts(state: State, undo: str) -> list[tuple[str, str]]:
     """Rows that have something to say."""
     facts: list[tuple[str, str]] = []
     changed = [path for path in state.wrote if path not in state.made]
@@ -98,6 +98,8 @@ def _facts(state: State) -> list[tuple[str, str]]:
         if state.at_most:
             tokens += f" at most: {counted(state.at_most, 'call')} cut, counted in full"
         facts.append(("Model", joined(state.setup.model, counted(usage.calls, "call"), tokens)))
+    if undo:
+        facts.append(("Undo", undo))
     return facts
 
 

@@ -8,6 +8,7 @@ from autoagent.terminal.look import Look
 
 if TYPE_CHECKING:
     from autoagent.budget import Limits, Usage
+    from autoagent.events import Setup
 
 
 def header(look: Look, *, run_id: str, workspace: str) -> None:
@@ -34,6 +35,30 @@ def limits_line(look: Look, limits: "Limits", *, spent: "Usage | None" = None) -
     steps = "" if limits.steps is None else f"{limits.steps} steps"
     work = "" if limits.time_s is None else f"{duration(limits.time_s)} of work"
     look.write(labelled("Limits", joined(cost, steps, tokens, work) or "none", width=10))
+
+
+def sandbox_line(look: Look, setup: "Setup") -> None:
+    """`  Sandbox bubblewrap · no network`; what a program can do beyond the workspace is a warning."""
+    if setup.sandbox == "none":
+        return warn_line(look, _unheld(setup))
+    if setup.sandbox_network:
+        look.write(labelled("Sandbox", f"{setup.sandbox} · with the network", width=10))
+        return warn_line(look, "programs reach the network: what they read can be sent anywhere")
+    look.write(labelled("Sandbox", f"{setup.sandbox} · no network", width=10))
+
+
+def _unheld(setup: "Setup") -> str:
+    if setup.approve != "never":
+        return 'no sandbox: each program is asked "unsandboxed", and can do on this machine whatever you can'
+    if setup.unsandboxed:
+        return "no sandbox, as you wanted: programs can do on this machine whatever you can"
+    return "no sandbox works here: programs are refused; autoagent doctor says why"
+
+
+def undo_line(look: Look, words: str) -> None:
+    """What undo does not cover; no line where it covers all."""
+    if words:
+        look.write(labelled("Undo", words.replace("not covered by undo", "not covered", 1), width=10))
 
 
 def resume_line(look: Look, *, step: int, first_call: str) -> None:

@@ -3,10 +3,12 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from autoagent.effects import readable
 from autoagent.models import Heard
+from autoagent.programs import Progress
 from autoagent.terminal.arriving import Arriving
 from autoagent.terminal.echo import Echo
 from autoagent.terminal.layout import cells, line
@@ -40,9 +42,9 @@ class Doing:
 
     def begin(self) -> str:
         lasted = time.monotonic() - self.since
-        of = f" of {self.of_s:.0f} s" if self.of_s is not None else ""
-        took = f"{lasted:.0f}{of}" if of else duration(lasted) if lasted >= 60 else f"{lasted:.0f} s"
-        return f"{self.what} {took}{self.why}"
+        of = "" if self.of_s is None else f" of {self.of_s:.0f}" if self.of_s < 600 else f" of {duration(self.of_s)}"
+        took = duration(lasted) if lasted >= 100 else f"{lasted:.0f} s"
+        return f"{self.what} {took}{of}{self.why}"
 
 
 class Listening:
@@ -95,6 +97,7 @@ class LiveLine:
         self.now: Doing | None = None
         self._said = self._said_silence = self._pausing = False
         self._listening = Listening()
+        self._progress: Progress | None = None
         self._echo = Echo(look)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -103,6 +106,7 @@ class LiveLine:
         with self._lock:
             self.now, self._said, self._said_silence = now, False, False
             self._listening = Listening(now.reply if now else "")
+            self._progress = None
             if now is None:
                 self.look.live("")
         if now is None:
@@ -115,6 +119,10 @@ class LiveLine:
     def hear(self, heard: Heard) -> None:
         """From another thread, as often as it likes: nothing is drawn here."""
         self._listening.hear(heard)
+
+    def watch(self, progress: Progress) -> None:
+        """Of a program that runs, as often as it likes: nothing is drawn here, and no lock is waited for."""
+        self._progress = progress
 
     def _tick(self) -> None:
         tick = 0
@@ -130,6 +138,8 @@ class LiveLine:
             lasted = duration(time.monotonic() - now.since)
             words = f"Pausing after this command ({lasted}) … Ctrl-C again stops it now."
             silence = ""
+        elif progress := self._progress:
+            words, silence = _program_words(now, progress, narrow=self.look.narrow), ""
         else:
             words = self._listening.words(now, self.look.columns, self.look.mask, narrow=self.look.narrow)
             silence = self._listening.silence(narrow=self.look.narrow)
@@ -149,3 +159,12 @@ class LiveLine:
         elif time.monotonic() - now.since >= WORTH_A_LINE_S and not self._said:
             self._said = True
             self.look.write(line(now.words(narrow=self.look.narrow), first=2))
+
+
+def _program_words(now: Doing, progress: Progress, *, narrow: bool) -> str:
+    """`run_shell 8 s of 60 · last line: test_api.py::test_login PASSED`; it is cut where it is drawn."""
+    last = readable(progress.last_line).strip()
+    begun = replace(now, of_s=progress.timeout_s).begin()
+    if not last:
+        return joined(begun, *(now.narrow if narrow else now.wide))
+    return joined(begun, last if narrow else f"last line: {last}")

@@ -4,16 +4,25 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from autoagent import inbox, journal
+from autoagent import inbox, journal, rulebook
+from autoagent.errors import ConfigError
 from autoagent.events import ApprovalAsked
 from autoagent.inbox import InboxMessage
 from autoagent.signals import CTRL_C, Signals, Unattended
 from autoagent.state import State
-from autoagent.terminal import question
 from autoagent.terminal.answers import Answer, read_answer
 from autoagent.terminal.editing import Args, edit_arguments
 from autoagent.terminal.keyboard import Keyboard
-from autoagent.terminal.layout import line
+from autoagent.terminal.layout import Piece, line
+from autoagent.terminal.question import (
+    Offer,
+    Question,
+    always_lines,
+    answers_line,
+    help_lines,
+    offers,
+    question_lines,
+)
 from autoagent.terminal.screen import HERE, Screen
 
 LEFT = "paused by you"
@@ -31,7 +40,7 @@ class TerminalPeople(Unattended):
         *,
         environ: Mapping[str, str] = os.environ,
     ):
-        super().__init__(folder, signals, screen.hear)
+        super().__init__(folder, signals, screen.hear, screen.watch)
         self.screen, self.look, self.keyboard, self.environ = screen, screen.look, keyboard, environ
 
     def wait(self, state: State) -> bool:
@@ -41,7 +50,7 @@ class TerminalPeople(Unattended):
             return False
         self.screen.idle()
         try:
-            self._ask(asked)
+            self._ask(Question(asked, state))
         except KeyboardInterrupt:
             self.signals.stop_reason = self.signals.stop_reason or CTRL_C
         except EOFError:
@@ -61,15 +70,15 @@ class TerminalPeople(Unattended):
                 found = event
         return found
 
-    def _ask(self, asked: ApprovalAsked) -> None:
-        self.look.write(*question.question_lines(asked, narrow=self.look.narrow))
-        self.screen.shown(asked.call)
+    def _ask(self, question: Question) -> None:
+        self.look.write(*question_lines(question, narrow=self.look.narrow))
+        self.screen.shown(question.asked.call)
         self.keyboard.settle(self._over)
         while not self._over():
             typed = self.keyboard.line(until=self._over, bell=True)
             if typed is None:
                 return
-            message = self._spoken(asked, typed) if question.is_for_a_person(asked) else self._message(asked, typed)
+            message = self._spoken(question, typed) if question.is_for_a_person else self._message(question, typed)
             if message and not self._over():
                 return self._send(message)
 
@@ -80,7 +89,7 @@ class TerminalPeople(Unattended):
     def _send(self, message: InboxMessage) -> None:
         inbox.send(self.folder, message)
 
-    def _spoken(self, asked: ApprovalAsked, typed: str) -> InboxMessage | None:
+    def _spoken(self, question: Question, typed: str) -> InboxMessage | None:
         """Free words in answer to the model's own question."""
         text = typed.strip()
         kind = read_answer(typed).kind
@@ -89,64 +98,86 @@ class TerminalPeople(Unattended):
         if not text or (kind == "unclear" and len(text) > 1):
             self.look.write(line("Type the answer; q alone pauses and leaves.", first=2))
             return None
-        return InboxMessage(kind="answer", by=HERE, call_id=asked.call_id, allowed=True, text=text)
+        return _answer(question, allowed=True, text=text)
 
-    def _message(self, asked: ApprovalAsked, typed: str) -> InboxMessage | None:
+    def _message(self, question: Question, typed: str) -> InboxMessage | None:
         """What a typed line sends; None: it was answered here and the question stays."""
+        if not typed.strip(" ") and question.enter_is_yes:
+            return _answer(question, allowed=True)
         answer = read_answer(typed)
         match answer.kind:
             case "yes":
-                return self._answer(asked, allowed=True, more=answer.more)
+                return _answer(question, allowed=True, more=answer.more)
             case "no":
-                return self._no(asked, answer)
+                return self._no(question, answer)
             case "advice":
                 return InboxMessage(kind="say", by=HERE, text=answer.text)
             case "critic":
-                return InboxMessage(kind="review", by=HERE, call_id=asked.call_id)
+                return InboxMessage(kind="review", by=HERE, call_id=question.asked.call_id)
             case "pause":
                 raise EOFError
             case "edit":
-                return self._edit(asked)
+                return self._edit(question)
             case "always":
-                return self._always(asked)
+                return self._always(question)
             case "details":
-                self.look.write(*question.question_lines(asked, narrow=self.look.narrow, full=True))
+                self.look.write(*question_lines(question, narrow=self.look.narrow, full=True))
             case "help":
-                self.look.write(*question.help_lines(narrow=self.look.narrow))
+                self.look.write(*help_lines(narrow=self.look.narrow))
             case "unclear":
-                self._hint(asked)
+                self._hint(question)
         return None
 
-    def _answer(
-        self, asked: ApprovalAsked, *, allowed: bool, text: str = "", more: int = 0, args: Args | None = None
-    ) -> InboxMessage:
-        call_id = asked.call_id
-        return InboxMessage(kind="answer", by=HERE, call_id=call_id, allowed=allowed, text=text, more=more, args=args)
-
-    def _no(self, asked: ApprovalAsked, answer: Answer) -> InboxMessage | None:
+    def _no(self, question: Question, answer: Answer) -> InboxMessage | None:
         reason: str | None = answer.text
         if not reason:
             self.look.write(line("Why? It goes to the model; Enter for no reason.", first=2))
             reason = self.keyboard.line(until=self._over)
-        return None if reason is None else self._answer(asked, allowed=False, text=reason.strip())
+        return None if reason is None else _answer(question, allowed=False, text=reason.strip())
 
-    def _edit(self, asked: ApprovalAsked) -> InboxMessage | None:
-        args = edit_arguments(self.look, self.keyboard, dict(asked.call.args), self.environ, until=self._over)
-        if args is None:
+    def _edit(self, question: Question) -> InboxMessage | None:
+        args = dict(question.asked.call.args)
+        edited = edit_arguments(self.look, self.keyboard, args, self.environ, until=self._over)
+        if edited is None:
             self.look.write(line("Nothing was changed.", first=2))
-            return self._hint(asked)
-        return self._answer(asked, allowed=True, args=args)
+            return self._hint(question)
+        return _answer(question, allowed=True, args=edited)
 
-    def _always(self, asked: ApprovalAsked) -> InboxMessage | None:
-        if not asked.scopes:
+    def _always(self, question: Question) -> InboxMessage | None:
+        offered = offers(question.asked.scopes)
+        if not offered:
             self.look.write(line("This one is asked every time; no rule can allow it.", first=2))
-            return self._hint(asked)
-        self.look.write(*question.always_lines(asked.scopes), line("Number, or Enter to go back", first=2))
+            return self._hint(question)
+        self.look.write(*always_lines(offered, narrow=self.look.narrow), line("Number, or Enter to go back", first=2))
         typed = self.keyboard.line(until=self._over)
-        number = int(typed) if typed and typed.strip().isdecimal() else 0
-        if not 0 < number <= len(asked.scopes):
-            return self._hint(asked)
-        return InboxMessage(kind="keep_rule", by=HERE, call_id=asked.call_id, rule=asked.scopes[number - 1])
+        number = int(typed) if typed and len(typed) < 9 and typed.strip().isdecimal() else 0
+        if not 0 < number <= len(offered):
+            return self._hint(question)
+        offer = self._kept_for_later(question, offered[number - 1])
+        return InboxMessage(
+            kind="keep_rule", by=HERE, call_id=question.asked.call_id, rule=offer.text, scope=offer.scope
+        )
 
-    def _hint(self, asked: ApprovalAsked) -> None:
-        self.look.write(question.answers_line(asked, narrow=self.look.narrow))
+    def _kept_for_later(self, question: Question, offer: Offer) -> Offer:
+        """The offer as it can be kept: one for the workspace is in the person's own file before the run hears of it."""
+        setup = question.state.setup
+        if offer.scope != "workspace" or setup is None:
+            return offer
+        try:
+            for text in offer.text.split("\n"):
+                rulebook.add("workspace", Path(setup.workspace), "allow", text)
+        except (OSError, ConfigError) as error:
+            told = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            self.look.write(line(Piece("! ", "warn"), f"kept for this run only, your rules can't be written: {told}"))
+            return Offer(offer.text, "run")
+        return offer
+
+    def _hint(self, question: Question) -> None:
+        self.look.write(answers_line(question, narrow=self.look.narrow))
+
+
+def _answer(
+    question: Question, *, allowed: bool, text: str = "", more: int = 0, args: Args | None = None
+) -> InboxMessage:
+    call_id = question.asked.call_id
+    return InboxMessage(kind="answer", by=HERE, call_id=call_id, allowed=allowed, text=text, more=more, args=args)

@@ -1,6 +1,6 @@
 """The screen: each event of a run as lines, and the live line between them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from autoagent.budget import Limits
 from autoagent.events import (
@@ -10,9 +10,13 @@ from autoagent.events import (
     CommandStarted,
     Compacted,
     Event,
+    FileChange,
+    FilesChanged,
+    FilesUndone,
     ModelCalled,
     ModelFailed,
     ModelReplied,
+    NetworkAllowed,
     PersonSaid,
     ReviewAsked,
     RuleKept,
@@ -22,7 +26,7 @@ from autoagent.events import (
     RunStarted,
 )
 from autoagent.models import Heard
-from autoagent.policy import rule_words
+from autoagent.programs import Progress
 from autoagent.state import State
 from autoagent.terminal import steps
 from autoagent.terminal.calls import call_lines, diff_lines
@@ -40,18 +44,31 @@ class Screen:
     """Draws a run on the terminal. `observe` is an observer of its journal; it never changes the run.
 
     `quiet` leaves errors and the ending, `verbose` adds reasoning in full, tokens and seconds.
-    `stop_reason` says whether a person has asked for a pause.
+    `stop_reason` says whether a person has asked for a pause; `changed` what a command did to the workspace.
     """
 
     def __init__(
-        self, look: Look, *, quiet: bool = False, verbose: bool = False, stop_reason: Callable[[], str] = lambda: ""
+        self,
+        look: Look,
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
+        stop_reason: Callable[[], str] = lambda: "",
+        changed: Callable[[CommandFinished | FilesChanged], Sequence[FileChange]] = lambda event: event.changed,
     ):
-        self.look, self.quiet, self.verbose = look, quiet, verbose
+        self.look, self.quiet, self.verbose, self._changed = look, quiet, verbose, changed
         self.asked: ApprovalAsked | None = None  # the newest question
         self._live = LiveLine(look, stop_reason)
         self._shown: CommandCall | None = None  # drawn with its question
-        self._running: dict[str, CommandCall] = {}
-        self._after_thought = False  # a blank line stands between a thought and its commands
+        self._running: dict[str, CommandStarted] = {}
+        self._after_text = False  # a blank line stands between a thought, or what a program wrote, and the next command
+
+    def begin(self, state: State) -> None:
+        """The run as it stands: what brought text from outside into it, and the command that was under way."""
+        calls = state.pending.calls if state.pending else ()
+        self._running = {call.id: call.started for call in calls if call.started}
+        if state.outside and not self.quiet:
+            self.look.write(steps.outside_line(state, narrow=self.look.narrow))
 
     def observe(self, event: Event, state: State) -> None:
         """Draw what happened; then the live line goes on."""
@@ -59,20 +76,26 @@ class Screen:
             self.asked = event
         if self.quiet:
             return
+        lines = self._lines(event, state)
         now = self._doing(event, state)
         if isinstance(event, ModelCalled | CommandStarted):
-            self.look.write(*self._lines(event, state))
+            self.look.write(*lines)
             self._live.show(now)
         else:
             self._live.show(None)
-            self.look.write(*self._lines(event, state))
+            self.look.write(*lines)
             self._live.show(now)
-        self._after_thought = isinstance(event, ModelReplied)
+        self._after_text = isinstance(event, ModelReplied) or (isinstance(event, CommandFinished) and len(lines) > 1)
 
     def hear(self, heard: Heard) -> None:
         """The reply as it arrives, on the live line."""
         if not self.quiet:
             self._live.hear(heard)
+
+    def watch(self, progress: Progress) -> None:
+        """A program that runs, on the live line."""
+        if not self.quiet:
+            self._live.watch(progress)
 
     def idle(self) -> None:
         """Take the live line away: someone else writes now, or the run is over."""
@@ -102,14 +125,31 @@ class Screen:
             case CommandStarted():
                 shown = [*call_lines(event.call, preview=event.diff), *(diff_lines(event.diff) if event.diff else [])]
                 lines = [] if event.call == self._shown else shown
-                return [line(), *lines] if self._after_thought and lines else lines
+                return [line(), *lines] if self._after_text and lines else lines
             case CommandFinished():
-                finished = steps.result_line(event, state, columns, verbose=verbose)
-                return [finished, *steps.loop_lines(state)]
+                return [*self._result_lines(event, state), *steps.loop_lines(state)]
             case ApprovalGiven() | RuleKept() | ReviewAsked() | PersonSaid():
-                return _person_lines(event)
+                return _person_lines(event, state)
             case RunStarted() | RunResumed() | RunPaused() | RunEnded() | ModelCalled() | ApprovalAsked():
                 return []  # the header, the ending, the live line and the question tell these
+            case FilesChanged():
+                return [
+                    line("programs in the background changed:", first=2),
+                    *steps.changed_lines(self._changed(event)),
+                ]
+            case NetworkAllowed():
+                return []  # the header says so
+            case FilesUndone():
+                return []  # by a command of its own, never while a run works
+
+    def _result_lines(self, event: CommandFinished, state: State) -> list[Line]:
+        started, columns = self._running.get(event.call_id), self.look.columns
+        if started and started.sandbox:
+            lines = steps.program_lines(event, state, self._changed(event), columns, verbose=self.verbose)
+        else:
+            lines = steps.result_lines(event, state, columns, verbose=self.verbose)
+        first_from_outside = event.outside and state.outside == event.call_id
+        return [*lines, steps.outside_line(state, narrow=self.look.narrow)] if first_from_outside else lines
 
     def _doing(self, event: Event, state: State) -> Doing | None:
         match event:
@@ -124,12 +164,12 @@ class Screen:
                 why = f": {steps.failure_words(event, state)}"
                 return Doing("waiting", ("costs nothing",), (), of_s=wait_s, why=why)
             case CommandStarted():
-                self._running[event.call_id] = event.call
+                self._running[event.call_id] = event
             case CommandFinished():
                 self._running.pop(event.call_id, None)
             case _:
                 self._running.clear()
-        names = [call.name for call in self._running.values()]
+        names = [started.call.name for started in self._running.values()]
         return (
             Doing(names[0] if len(names) == 1 else counted(len(names), "command"), ("Ctrl-C pauses",))
             if names
@@ -137,7 +177,7 @@ class Screen:
         )
 
 
-def _person_lines(event: ApprovalGiven | RuleKept | ReviewAsked | PersonSaid) -> list[Line]:
+def _person_lines(event: ApprovalGiven | RuleKept | ReviewAsked | PersonSaid, state: State) -> list[Line]:
     by = "" if event.by == HERE else f"{one_line(event.by, 60)}: "
     match event:
         case ApprovalGiven(allowed=True) if event.args is not None:
@@ -149,7 +189,8 @@ def _person_lines(event: ApprovalGiven | RuleKept | ReviewAsked | PersonSaid) ->
             reason = f", {one_line(event.reason)}" if event.reason else ""
             return [line(Piece("✗ ", "bad"), f"{by}no{reason}")] if by else []  # the refusal that follows says the rest
         case RuleKept():
-            return [line(Piece("✓ ", "good"), f"{by}kept for this run: {rule_words(event.rule)}")]
+            where = Piece(f"  (autoagent rules list {state.run_id})", "dim")
+            return [line(Piece("✓ ", "good"), f"{by}{steps.kept_words(event)}", where)]
         case ReviewAsked():
             return [line(Piece("✓ ", "good"), f"{by}a critic looks first; nothing runs meanwhile")]
         case PersonSaid():

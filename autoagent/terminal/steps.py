@@ -1,14 +1,23 @@
 """What the lines of a step say: pure functions from events and state to lines."""
 
-from autoagent import stall
+import re
+from collections.abc import Sequence
+
+from autoagent import rules, stall
 from autoagent.ask import TRIES
-from autoagent.events import CommandFinished, Compacted, ModelFailed, ModelReplied
+from autoagent.events import CommandFinished, Compacted, FileChange, ModelFailed, ModelReplied, RuleKept
+from autoagent.rules import Action, Scope
+from autoagent.runs import call_in_short
 from autoagent.state import Observation, State
 from autoagent.terminal.layout import Line, Piece, Style, cells, cut, foreign, labelled, line, one_line
-from autoagent.terminal.words import duration, joined, spent, thousands
+from autoagent.terminal.words import counted, duration, joined, spent, thousands
 from autoagent.thoughts import Thought, plan_mark
 
 _PLAN_SIGNS = {"x": "✓", ">": "●", " ": "○"}
+OUTSIDE_RULES = ("outside text", "new addresses")  # by which the policy asks or refuses because of foreign words
+SHORT_OUTPUT, END_OF_OUTPUT, MORE_OUTPUT = 3, 6, 24  # lines of what a program wrote
+NAMED_FILES = 6
+_NOTE = re.compile(r"\[(Clipped\.|Changed: |Put back |Changed, obeyed ).*\]")  # of ours, behind the output
 _PLAN_ROW = 66  # cells; a plan that takes more stands one item a line
 _OUTCOMES: dict[str, tuple[str, Style]] = {
     "ok": ("✓", "good"),
@@ -107,28 +116,137 @@ def find_observation(state: State, call_id: str) -> Observation | None:
     return next((o for step in steps for o in step.observations if o.id == call_id), None)
 
 
-def result_line(event: CommandFinished, state: State, columns: int, *, verbose: bool) -> Line:
-    """`✓ read_file 0.1 s · 12 lines · # Notes…`, on one row where all went well."""
+def result_lines(event: CommandFinished, state: State, columns: int, *, verbose: bool) -> list[Line]:
+    """`✓ read_file 0.1 s · 12 lines · # Notes…`, on one row where all went well; why a refusal had to be."""
     observation = find_observation(state, event.call_id)
     name = observation.call.name if observation and observation.call else "command"
     sign, style = _OUTCOMES[event.outcome]
-    took = f" {duration(event.seconds)}" if event.seconds >= 0.05 or verbose else ""
-    head = f"{name}{took}"
+    head = _took(name, event, verbose=verbose)
     tokens = f"{event.tokens:,} tokens" if verbose else ""
     match event.outcome:
         case "ok":
-            lines = event.text.strip("\n").split("\n")
-            return line(
-                Piece(f"{sign} ", style), cut(joined(head, tokens, one_line(lines[0])), columns - cells(sign) - 4)
-            )
+            told = joined(head, tokens, one_line(event.text.strip("\n").split("\n")[0]))
+            return [line(Piece(f"{sign} ", style), cut(told, columns - cells(sign) - 4))]
         case "failed":
-            return line(Piece(f"{sign} ", style), joined(head, tokens, one_line(event.text, 300)))
+            return [line(Piece(f"{sign} ", style), joined(head, tokens, one_line(event.text, 300)))]
         case "refused" | "skipped":
-            return line(
-                Piece(f"{sign} ", style), f"{name} not run: {one_line(event.text, 300).removeprefix('Not run. ')}"
-            )
+            told = f"{name} not run: {one_line(event.text, 300).removeprefix('Not run. ')}"
+            because = f"text from outside: {outside_words(state)}" if event.detail in OUTSIDE_RULES else ""
+            reason = [line(Piece(because, "dim"), first=4, rest=6)] if because else []
+            return [line(Piece(f"{sign} ", style), told), *reason]
         case "unknown":
-            return line(Piece(f"{sign} ", style), f"{name}: interrupted, outcome unknown. Look first.")
+            return [line(Piece(f"{sign} ", style), f"{name}: interrupted, outcome unknown. Look first.")]
+
+
+def program_lines(
+    event: CommandFinished, state: State, changed: Sequence[FileChange], columns: int, *, verbose: bool
+) -> list[Line]:
+    """`✓ run_shell 1.2 s · exit code 0 · changed 3 files`, the end of what it wrote where that helps, the files."""
+    after = [*changed_lines(changed), *put_back_lines(event)]
+    if event.outcome not in ("ok", "failed"):
+        return [*result_lines(event, state, columns, verbose=verbose), *after]
+    observation = find_observation(state, event.call_id)
+    name = observation.call.name if observation and observation.call else "program"
+    sign, style = _OUTCOMES[event.outcome]
+    ended, output = _ended_and_output(event.text)
+    files = f"changed {counted(len(changed), 'file')}" if changed else ""
+    short = len(output) <= SHORT_OUTPUT or event.outcome == "failed" or verbose
+    amount = counted(len(output), "line") if not short else "no output" if ended == "exit code 0" and not output else ""
+    tokens = f"{event.tokens:,} tokens" if verbose else ""
+    told = joined(_took(name, event, verbose=verbose), one_line(ended, 300), files, amount, tokens)
+    shown = MORE_OUTPUT if verbose else END_OF_OUTPUT if short else 0
+    return [
+        line(Piece(f"{sign} ", style), told),
+        *_output_lines(output, event, state, columns, shown),
+        *after,
+    ]
+
+
+def _took(name: str, event: CommandFinished, *, verbose: bool) -> str:
+    return f"{name} {duration(event.seconds)}" if event.seconds >= 0.05 or verbose else name
+
+
+def _ended_and_output(text: str) -> tuple[str, list[str]]:
+    """How a program ended, and the lines that it wrote."""
+    ended, *output = text.rstrip("\n").split("\n")
+    while output and _NOTE.fullmatch(output[-1]):
+        output.pop()
+    if output == ["(no output)"]:
+        output = []
+    return ended.partition(". What it wrote")[0], output
+
+
+def _output_lines(output: list[str], event: CommandFinished, state: State, columns: int, most: int) -> list[Line]:
+    """The last lines of what a program wrote, each on one row."""
+    if not most or not output:
+        return []
+    more = len(output) - most
+    where = f"autoagent show {state.run_id} --step {event.call_id.partition('.')[0]}"
+    head = [line(Piece(f"[{counted(more, 'more line')}: {where}]", "dim"), first=4)] if more > 0 else []
+    return head + [line(Piece(cut(text, columns - 5), "dim"), first=4, rest=4) for text in output[-most:]]
+
+
+def changed_lines(changed: Sequence[FileChange]) -> list[Line]:
+    """`    a.py, b.py (new), c.txt (gone) · undoable`"""
+    if not changed:
+        return []
+    more = len(changed) - NAMED_FILES
+    names = ", ".join(file_words(change) for change in changed[:NAMED_FILES])
+    lost = [change.path for change in changed if not change.before.kept]
+    undo = f"{counted(len(lost), 'file')} not undoable: {', '.join(lost[:2])}" if lost else "undoable"
+    told = joined(names + (f" and {more:,} more" if more > 0 else ""), undo)
+    return [line(told, first=4, rest=6)]
+
+
+def file_words(change: FileChange) -> str:
+    """`b.py (new)`"""
+    name = f"{change.path}/" if "folder" in (change.before.kind, change.after.kind) else change.path
+    if change.after.kind == "absent":
+        return f"{name} (gone)"
+    return f"{name} (new)" if change.before.kind == "absent" else name
+
+
+def put_back_words(event: CommandFinished) -> str:
+    """What a program changed although other programs obey it, and what became of that; "" where it changed none."""
+    if event.put_back:
+        return f"put back as it was, since other programs obey it: {', '.join(event.put_back)}"
+    notes = [text for text in event.text.split("\n") if text.startswith("[Changed, obeyed ")]
+    return f"c{notes[-1].strip('[]')[1:]}" if notes and event.outcome != "refused" else ""
+
+
+def put_back_lines(event: CommandFinished) -> list[Line]:
+    told = put_back_words(event)
+    return [line(Piece("! ", "warn"), told)] if told else []
+
+
+_KEPT_FOR: dict[Scope, str] = {"run": "this run", "workspace": "this workspace", "all": "all runs"}
+_DOES: dict[Action, str] = {"allow": "", "ask": "ask first: ", "deny": "never: "}
+
+
+def rule_words(action: Action, text: str) -> str:
+    """`never: git push`"""
+    return f"{_DOES[action]}{rules.in_words(text)}"
+
+
+def kept_words(event: RuleKept) -> str:
+    """`kept for this run: requests to example.org`"""
+    return f"kept for {_KEPT_FOR[event.scope]}: {rule_words(event.action, event.rule)}"
+
+
+def outside_words(state: State) -> str:
+    """`3.1 browse example.org/page`: what brought text from outside into the run, "" where nothing did."""
+    steps = [*state.steps, *([state.pending.step] if state.pending else [])]
+    known = (o.call for step in steps for o in step.observations if o.id == state.outside)
+    call = next(known, None)
+    return f"{state.outside} {one_line(call_in_short(call), 120)}" if call else state.outside
+
+
+def outside_line(state: State, *, narrow: bool) -> Line:
+    """From which moment on the run is guarded, by what, and what that means for the person."""
+    alone = bool(state.setup and state.setup.approve == "never")
+    meaning = f"what acts on the world {'is refused' if alone else 'needs your yes'}"
+    begin = "outside text read" if narrow else "text from outside was read"
+    return line(Piece("! ", "warn"), f"{begin} ({outside_words(state)}): from here on {meaning}")
 
 
 def loop_lines(state: State) -> list[Line]:

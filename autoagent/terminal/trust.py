@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel
 
 from autoagent.settings import KEY, Settings, Wish
-from autoagent.terminal.answers import read_answer
+from autoagent.terminal.consent import ask_yes
 from autoagent.terminal.keyboard import Keyboard
 from autoagent.terminal.layout import Line, Piece, line
 from autoagent.terminal.look import Look
@@ -22,12 +22,7 @@ def ask_trust(
 ) -> bool | None:
     """Whether the settings may count; None where the person leaves instead. Only a yes is one."""
     look.write(*wish_lines(wishes, found))
-    try:
-        keyboard.settle(until)
-        typed = keyboard.line(f"  {QUESTION}", until=until)
-    except (EOFError, KeyboardInterrupt):
-        return None
-    return None if typed is None else read_answer(typed).kind == "yes"
+    return ask_yes(keyboard, QUESTION, until=until)
 
 
 def wish_lines(wishes: Sequence[Wish], found: Settings) -> list[Line]:

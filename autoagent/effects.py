@@ -1,0 +1,325 @@
+"""What a command does to the world: a file changed, a program run, and what of the workspace is different after it."""
+
+import re
+import signal
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from autoagent import policy
+from autoagent.env import ABSENT, Change, Env, Excerpt, Files
+from autoagent.errors import CommandError
+from autoagent.events import CommandStarted, FileChange, Outcome
+from autoagent.people import People
+from autoagent.programs import Program, Programs, Progress, Ran
+from autoagent.registry import Bound
+from autoagent.signals import HUNG_UP, TERMINATED
+
+NAMED = 20  # changed files that the model is told by name
+GRACE_S = 5.0  # for a program, once the run's own process was told to end
+UNKNOWN = (
+    "OUTCOME UNKNOWN: this command had started when the program stopped, and its end was not recorded. "
+    "It may have taken effect fully, partly or not at all: look before you repeat it."
+)
+CUT = "Stopped by the person while it ran: it may have taken effect partly. Look before you repeat it."
+OUT_OF_TIME = "Not finished: the run's time limit is used up."
+LOST = (
+    "OUTCOME UNKNOWN: it was started, and what watched over it was ended by somebody else before its end was recorded. "
+    "It may have taken effect fully, partly or not at all: look before you repeat it."
+)
+NOT_KEPT = "Not run: what it may change could not be kept for undo"
+
+
+class History(Protocol):
+    """Keeps what commands change in the workspace, so that it can be seen and taken back."""
+
+    def begin(self, call_id: str, paths: Sequence[str] | None) -> None:
+        """Keep what is at these paths; None: at any. The first look for a call counts. Raises OSError."""
+        ...
+
+    def end(self, call_id: str) -> tuple[FileChange, ...]:
+        """What is different since then. Raises OSError."""
+        ...
+
+    def drift(self) -> tuple[FileChange, ...]:
+        """What is different since the last look, though no command did it. Raises OSError."""
+        ...
+
+    def restore(self, changes: Sequence[FileChange]) -> None:
+        """Put back what was there before. Raises OSError."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command came to, before it is recorded; `whole` where `text` is the part of it that matters.
+
+    `cut`: a person ended it while it ran, and the run is to pause.
+    """
+
+    outcome: Outcome
+    text: str
+    whole: str = ""
+    says_more: bool = False
+    detail: str = ""
+    wrote: str = ""
+    seconds: float = 0.0
+    changed: tuple[FileChange, ...] = ()
+    put_back: tuple[str, ...] = ()
+    cut: bool = False
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Does what was decided, and says what came of it."""
+
+    files: Files
+    programs: Programs
+    history: History
+    people: People
+
+    def keep(self, call_id: str, bound: Bound, planned: Change | Program | None) -> Result | None:
+        """Keep what the command may change, before it starts. A Result: that can't be, so it must not run."""
+        if bound.command.effect not in ("writes", "executes"):
+            return None
+        try:
+            self.history.begin(call_id, _touched(planned))
+        except OSError as error:
+            return Result("failed", f"{NOT_KEPT} ({error.strerror or error}).")
+        return None
+
+    def drift(self) -> tuple[FileChange, ...]:
+        """What programs in the background changed since the last look; empty where none was started."""
+        if not self.programs.running():
+            return ()
+        try:
+            changed, _, _ = self._put_back_obeyed(self.history.drift())
+            return changed
+        except OSError:  # seen at the next look
+            return ()
+
+    def do(
+        self, call_id: str, bound: Bound, planned: Change | Program | None, env: Env, left_s: float | None
+    ) -> Result:
+        """Run a command. `left_s` is what is left of the run's time, None where it has no limit."""
+        began = time.monotonic()
+        try:
+            match planned:
+                case Change():
+                    result = self._change(planned, env)
+                case Program():
+                    result = self._run(call_id, planned, left_s)
+                case None:
+                    came = bound.run(env)
+                    part = came if isinstance(came, Excerpt) else Excerpt(str(came), "")
+                    result = Result("ok", part.text, part.whole, part.says_more)
+        except CommandError as error:
+            result = Result("failed", str(error))
+        except Exception as error:  # noqa: BLE001  # plugins raise anything; the run goes on
+            result = surprise(error)
+        seconds = time.monotonic() - began
+        if bound.command.effect in ("writes", "executes"):
+            result = self._with_changes(call_id, result, by_program=not isinstance(planned, Change))
+        return replace(result, seconds=seconds)
+
+    def after_a_crash(self, call_id: str, started: CommandStarted, seen: dict[str, str]) -> Result | None:
+        """What is known of a command that acts and had started when the program died; None: run it (again)."""
+        if started.path:
+            result = self._change_after_a_crash(started, seen)
+        elif started.sandbox:
+            result = self._program_after_a_crash(call_id)
+        else:
+            result = Result("unknown", UNKNOWN)
+        return result and self._with_changes(call_id, result, by_program=bool(started.sandbox))
+
+    def _change(self, change: Change, env: Env) -> Result:
+        if change.source:
+            self.files.rename(change.source, change.path, expect=change.after)
+        elif change.content is None:
+            self.files.remove(change.path, expect=change.before)
+        else:
+            self.files.write_bytes(change.path, change.content, expect=change.before)
+        if change.after != ABSENT:
+            env.saw(change.path, change.after)
+        return Result("ok", change.summary, wrote=change.path)
+
+    def _change_after_a_crash(self, started: CommandStarted, seen: dict[str, str]) -> Result | None:
+        try:
+            now = self.files.fingerprint(started.path, follow=False)
+        except CommandError as error:
+            return Result("unknown", f"{UNKNOWN} {error}")
+        if now == started.after:
+            if now != ABSENT:
+                seen[started.path] = now
+            done = "is written" if now != ABSENT else "is gone"
+            return Result("ok", f"{started.path} {done} (the program stopped right after it).", wrote=started.path)
+        if now == started.before:
+            return None
+        return Result("unknown", f"{UNKNOWN} {started.path} is now neither as it was before nor as it was to be.")
+
+    def _run(self, call_id: str, program: Program, left_s: float | None) -> Result:
+        cut_short = left_s is not None and left_s < program.timeout_s and not program.background
+        if cut_short:
+            program = replace(program, timeout_s=max(0.1, left_s or 0.0))
+        asked_at: float | None = None
+
+        def watch(progress: Progress) -> bool:
+            nonlocal asked_at
+            self.people.watch(progress)
+            if self.people.stop_reason not in (TERMINATED, HUNG_UP):
+                return True
+            asked_at = asked_at or progress.seconds
+            return progress.seconds - asked_at < GRACE_S
+
+        try:
+            ran = self.programs.run(call_id, program, watch)
+        except KeyboardInterrupt:
+            return Result("unknown", CUT, cut=True)
+        if ran.ended == "lost":
+            return Result("unknown", f"{LOST}\n{readable(ran.output)}".rstrip())
+        if ran.ended == "timed_out" and cut_short:
+            return Result("failed", f"{OUT_OF_TIME}\n{readable(ran.output)}")
+        return Result("ok" if _is_fine(ran) else "failed", in_words(ran, program.timeout_s))
+
+    def _program_after_a_crash(self, call_id: str) -> Result | None:
+        ran = self.programs.outcome(call_id)
+        if ran is None:
+            return None
+        if ran.ended == "lost":
+            return Result("unknown", f"{UNKNOWN}\nWhat it wrote until then:\n{readable(ran.output)}".rstrip())
+        if ran.ended == "stopped":
+            return Result("unknown", f"{CUT}\n{readable(ran.output)}".rstrip())
+        return Result("ok" if _is_fine(ran) else "failed", in_words(ran, 0.0))
+
+    def _with_changes(self, call_id: str, result: Result, *, by_program: bool) -> Result:
+        """The result with what the command did to the workspace; what other programs obey is put back."""
+        try:
+            changed = self.history.end(call_id)
+        except OSError as error:
+            told = f"What it changed could not be looked at ({error.strerror or error})."
+            return replace(result, text=f"{result.text}\n[{told}]")
+        if not by_program:
+            return replace(result, changed=changed)
+        changed, put_back, note = self._put_back_obeyed(changed)
+        notes = [note, f"[Changed: {_names(changed)}]" if changed else ""]
+        text = "\n".join([result.text, *filter(None, notes)])
+        control = "trusted files" if note else ""
+        return replace(result, text=text, changed=changed, put_back=put_back, detail=result.detail or control)
+
+    def _put_back_obeyed(self, changed: tuple[FileChange, ...]) -> tuple[tuple[FileChange, ...], tuple[str, ...], str]:
+        """Puts back what other programs obey: the changes that stand, the paths that don't, a note for the model."""
+        forbidden = tuple(one for one in changed if _is_obeyed(one) and not self._is_harmless(one))
+        if not forbidden:
+            return changed, (), ""
+        names = ", ".join(one.path for one in forbidden[:NAMED])
+        try:
+            self.history.restore(forbidden)
+        except OSError as error:
+            return changed, (), f"[Changed, obeyed by other programs, and not put back ({error.strerror}): {names}]"
+        kept = tuple(one for one in changed if one not in forbidden)
+        note = f"[Put back as it was, since other programs obey it: {names}]"
+        return kept, tuple(one.path for one in forbidden), note
+
+    def _is_harmless(self, change: FileChange) -> bool:
+        """What `git init` and `git clone` make: hooks that never run, and a configuration that names no program."""
+        if change.after.kind == "absent":
+            return False
+        path = f"/{change.path}"
+        if "/.git/hooks/" in path:
+            return path.endswith(".sample")
+        if not path.endswith("/.git/config") or change.before.kind != "absent" or change.after.kind != "file":
+            return False
+        try:
+            text = self.files.read_bytes(change.path, limit=1 << 16).decode("utf-8", "replace")
+        except CommandError:
+            return False
+        return all(_HARMLESS.fullmatch(line) for line in text.splitlines() if line.strip())
+
+
+def surprise(error: Exception) -> Result:
+    return Result("failed", f"{type(error).__name__}: {error}", detail=traceback.format_exc())
+
+
+_HARMLESS = re.compile(
+    r"\s*\[(?:core|init|user|remote \"[\w./-]+\"|branch \"[\w./-]+\")\]\s*"
+    r"|\s*(?:repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|precomposeunicode|symlinks)"
+    r"\s*=\s*\w+\s*"
+    r"|\s*(?:name|email|defaultbranch|remote|merge)\s*=\s*[\w@./+ -]+"
+    r"|\s*url\s*=\s*(?:https?://|git://|\.{0,2}/)[\w@:./+~-]+\s*"
+    r"|\s*fetch\s*=\s*\+?refs/[\w*/.-]+:refs/[\w*/.-]+\s*",
+    re.IGNORECASE,
+)
+
+
+def _touched(planned: Change | Program | None) -> Sequence[str] | None:
+    """The paths that a change names; None where anything may change."""
+    if not isinstance(planned, Change):
+        return None
+    return [path for path in (planned.path, planned.source) if path]
+
+
+def _is_obeyed(change: FileChange) -> bool:
+    return policy.is_trusted_file(change.path) or policy.is_secret(change.path)
+
+
+def _names(changed: Sequence[FileChange]) -> str:
+    words = {"absent": " (gone)", "folder": "/"}
+    shown = [
+        f"{one.path}{words.get(one.after.kind, ' (new)' if one.before.kind == 'absent' else '')}"
+        for one in changed[:NAMED]
+    ]
+    more = len(changed) - NAMED
+    return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _is_fine(ran: Ran) -> bool:
+    return ran.ended == "background" or (ran.ended == "exited" and ran.code == 0)
+
+
+_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
+)
+
+
+def readable(output: str) -> str:
+    """What a program wrote, as a model can read it: no codes for a terminal, of an overwritten line its last form."""
+    text = _TERMINAL.sub("", output).replace("\r\n", "\n")
+    lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+    return _UNSEEN.sub("", "\n".join(lines))
+
+
+def in_words(ran: Ran, timeout_s: float) -> str:
+    """How a program ended and what it wrote, for the model."""
+    output = readable(ran.output).rstrip("\n")
+    if ran.dropped:
+        output += f"\n[{ran.dropped:,} bytes in the middle of the output are not kept]"
+    return f"{_ending(ran, timeout_s)}\n{output}" if output else f"{_ending(ran, timeout_s)}\n(no output)"
+
+
+def _ending(ran: Ran, timeout_s: float) -> str:
+    took = f"after {ran.seconds:.1f} s"
+    match ran.ended:
+        case "exited":
+            return f"exit code {ran.code}"
+        case "signalled":
+            return f"ended by signal {ran.code}{_signal_name(ran.code)} {took}"
+        case "timed_out":
+            return f"stopped {took}: its time limit of {timeout_s:g} s. What it wrote until then:"
+        case "stopped":
+            return f"stopped {took}, because the run is to pause"
+        case "background":
+            return f"program {ran.id} runs in the background"
+        case "lost":
+            return "its end is not known"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f" ({signal.Signals(number).name})"
+    except ValueError:
+        return ""
