@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -285,6 +286,16 @@ def test_a_signal_pauses_at_once_while_the_model_is_silent(shell: Shell, number:
     assert "Traceback" not in err
     assert f"autoagent resume {shell.run_id}" in err
     assert shell.events()[-1]["type"] == "run_paused"
+
+
+def test_a_crash_of_ours_would_leave_no_dump_with_the_key(shell: Shell) -> None:
+    with ModelServer([Hang()]) as server:
+        process = shell.start("run", "-c", "Look", server=server)
+        server.wait_for_requests(1)
+        soft, _ = resource.prlimit(process.pid, resource.RLIMIT_CORE)
+        process.send_signal(signal.SIGINT)
+        finish(process)
+    assert soft == 0
 
 
 def test_a_run_can_be_stopped_from_elsewhere(shell: Shell) -> None:

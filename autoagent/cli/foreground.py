@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import sys
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
@@ -45,6 +46,8 @@ class Foreground:
     def open(options: Options) -> "Foreground":
         options.check_output()
         options.check_trust()
+        _, most = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, most))  # a dump of our memory would hold the key
         signals = Signals()
         signals.install()
         look = choose_look(sys.stderr, os.environ, plain=options.plain)
