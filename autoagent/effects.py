@@ -10,7 +10,7 @@ from typing import Protocol
 
 from autoagent import policy
 from autoagent.env import ABSENT, Change, Env, Excerpt, Files
-from autoagent.errors import CommandError
+from autoagent.errors import CommandError, SandboxError
 from autoagent.events import CommandStarted, FileChange, Outcome
 from autoagent.people import People
 from autoagent.programs import Program, Programs, Progress, Ran
@@ -92,15 +92,15 @@ class Effects:
             return Result("failed", f"{NOT_KEPT} ({error.strerror or error}).")
         return None
 
-    def drift(self) -> tuple[FileChange, ...]:
-        """What programs in the background changed since the last look; empty where none was started."""
+    def drift(self) -> tuple[tuple[FileChange, ...], tuple[str, ...]]:
+        """What programs in the background changed since the last look, and what of it was put back."""
         if not self.programs.running():
-            return ()
+            return (), ()
         try:
-            changed, _, _ = self._put_back_obeyed(self.history.drift())
-            return changed
+            changed, put_back, _ = self._put_back_obeyed(self.history.drift())
+            return changed, put_back
         except OSError:  # seen at the next look
-            return ()
+            return (), ()
 
     def do(
         self, call_id: str, bound: Bound, planned: Change | Program | None, env: Env, left_s: float | None
@@ -118,7 +118,7 @@ class Effects:
                     part = came if isinstance(came, Excerpt) else Excerpt(str(came), "")
                     result = Result("ok", part.text, part.whole, part.says_more)
         except CommandError as error:
-            result = Result("failed", str(error))
+            result = failed(error)
         except Exception as error:  # noqa: BLE001  # plugins raise anything; the run goes on
             result = surprise(error)
         seconds = time.monotonic() - began
@@ -231,20 +231,26 @@ class Effects:
         path = f"/{change.path}"
         if "/.git/hooks/" in path:
             return path.endswith(".sample")
-        if not path.endswith("/.git/config") or change.before.kind != "absent" or change.after.kind != "file":
+        kind = next((pattern for name, pattern in _MADE_BY_GIT.items() if path.endswith(name)), None)
+        if kind is None or change.before.kind != "absent" or change.after.kind != "file":
             return False
         try:
             text = self.files.read_bytes(change.path, limit=1 << 16).decode("utf-8", "replace")
         except CommandError:
             return False
-        return all(_HARMLESS.fullmatch(line) for line in text.splitlines() if line.strip())
+        return all(kind.fullmatch(line) for line in text.splitlines() if line.strip())
+
+
+def failed(error: CommandError) -> Result:
+    """Told to the model; for people the name of the control that stopped it, where one did."""
+    return Result("failed", str(error), detail=error.control if isinstance(error, SandboxError) else "")
 
 
 def surprise(error: Exception) -> Result:
     return Result("failed", f"{type(error).__name__}: {error}", detail=traceback.format_exc())
 
 
-_HARMLESS = re.compile(
+_SETTINGS = re.compile(
     r"\s*\[(?:core|init|user|remote \"[\w./-]+\"|branch \"[\w./-]+\")\]\s*"
     r"|\s*(?:repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|precomposeunicode|symlinks)"
     r"\s*=\s*\w+\s*"
@@ -255,6 +261,13 @@ _HARMLESS = re.compile(
 )
 
 
+_MADE_BY_GIT = {  # what its files hold, line by line, where nobody meddled
+    "/.git/config": _SETTINGS,
+    "/.git": re.compile(r"gitdir: [\w./-]*(?<![\w.-])\.git/worktrees/[\w-][\w.-]*"),
+    "/commondir": re.compile(r"\.\./\.\."),
+}
+
+
 def _touched(planned: Change | Program | None) -> Sequence[str] | None:
     """The paths that a change names; None where anything may change."""
     if not isinstance(planned, Change):
@@ -263,6 +276,8 @@ def _touched(planned: Change | Program | None) -> Sequence[str] | None:
 
 
 def _is_obeyed(change: FileChange) -> bool:
+    if "folder" in (change.before.kind, change.after.kind):
+        return False  # what it holds is judged by itself
     return policy.is_trusted_file(change.path) or policy.is_secret(change.path)
 
 

@@ -9,7 +9,7 @@
   x CommandError           a command was refused or failed: told to the model
     + UnknownCommand
     + InvalidArguments
-    + SandboxError         the path, address or place is not this run's to touch
+    + SandboxError         the path, address or archive is not this run's to touch
     + Unanswered           a search engine gave no answer: another is asked
   x JournalError           the record cannot be written: the run stops before the act, exit code 1
     + JournalLocked        another process owns the run: exit code 2
@@ -56,7 +56,12 @@ class UnknownCommand(CommandError): ...
 class InvalidArguments(CommandError): ...
 
 
-class SandboxError(CommandError): ...
+class SandboxError(CommandError):
+    """`control` names what holds, for the journal."""
+
+    def __init__(self, message: str, *, control: str = "workspace"):
+        super().__init__(message)
+        self.control = control
 
 
 class Unanswered(CommandError):

@@ -257,6 +257,7 @@ class FilesChanged(_Event):
     type: Literal["files_changed"] = "files_changed"
     changed: tuple[FileChange, ...] = ()
     changed_artifact: str = ""
+    put_back: tuple[str, ...] = ()  # since other programs obey it
 
 
 class FilesUndone(_Event):

@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import BinaryIO
 
 from autoagent import memory, policy, stall
-from autoagent.effects import OUT_OF_TIME, Effects, Result, surprise
+from autoagent.effects import OUT_OF_TIME, Effects, Result, failed, surprise
 from autoagent.env import Change, Completion, Env, Fetched, Files, Found, Web
 from autoagent.errors import CommandError
 from autoagent.events import (
@@ -64,16 +64,24 @@ class Executor:
         env = self._env(seen)
         try:
             bound = self.registry.bind(call.call)
+            decision = self._decide(bound)
+            if decision.action == "deny":  # before it is planned: also a plan that fails would tell of what it read
+                return self._refuse(call, bound, decision)
             planned = bound.run(env) if bound.command.returns_change or bound.command.returns_program else None
+            if isinstance(planned, Change):  # what goes into a folder is named by no argument
+                decision = self._decide(bound, planned)
+                if decision.action == "deny":
+                    return self._refuse(call, bound, decision)
         except CommandError as error:
-            return self._finish(call, Result("failed", str(error)), seen, ends_batch=True)
+            command = self.registry.get(call.call.name)
+            return self._finish(call, failed(error), seen, ends_batch=command is None or command.effect != "reads")
         except Exception as error:  # noqa: BLE001  # plugins raise anything; the run goes on
             return self._finish(call, surprise(error), seen, ends_batch=True)
         planned = planned if isinstance(planned, Change | Program) else None
         if self._repeats(call):
             refused = Result("refused", f"{stall.REPEATED} Do something else with it.")
             return self._finish(call, refused, seen, ends_batch=bound.command.effect != "reads")
-        allowed_by = self._allowed(call, bound, planned)
+        allowed_by = self._allowed(call, bound, planned, decision)
         if not allowed_by:
             return None
         if bound.command.effect == "ends":
@@ -92,8 +100,11 @@ class Executor:
 
     def settle(self) -> None:
         """Journal what programs in the background changed in the workspace."""
-        if changed := self.effects.drift():
-            self.journal.append(FilesChanged(changed=_inline(changed), changed_artifact=self._kept_changes(changed)))
+        changed, put_back = self.effects.drift()
+        if changed or put_back:
+            kept = self._kept_changes(changed)
+            told = FilesChanged(changed=_inline(changed), changed_artifact=kept, put_back=put_back[:INLINE])
+            self.journal.append(told)
 
     def end_programs(self) -> None:
         """What runs in the background ends with the run, and what it changed is journalled."""
@@ -195,7 +206,7 @@ class Executor:
             return None
         return max(0.0, state.limits.time_s - state.worked_s - (time.monotonic() - since))
 
-    def _decide(self, bound: Bound) -> policy.Decision:
+    def _decide(self, bound: Bound, planned: Change | None = None) -> policy.Decision:
         state = self.journal.state
         return policy.decide(
             bound,
@@ -204,20 +215,20 @@ class Executor:
             real_name=self.files.real_name,
             known_address=lambda address: self.known.holds(address, state),
             containment=self.effects.programs.containment,
+            changes=(planned.path, planned.source) if planned else (),
         )
 
-    def _allowed(self, call: PendingCall, bound: Bound, planned: Change | Program | None) -> str:
+    def _refuse(self, call: PendingCall, bound: Bound, decision: policy.Decision) -> None:
+        refused = Result("refused", f"Not run. {decision.reason}".strip(), detail=decision.by)
+        self._finish(call, refused, {}, ends_batch=bound.command.effect != "reads")
+
+    def _allowed(
+        self, call: PendingCall, bound: Bound, planned: Change | Program | None, decision: policy.Decision
+    ) -> str:
         """Who or what allows the call; "" where it does not run now: refused, asked, or still waiting."""
-        try:
-            decision = self._decide(bound)
-        except CommandError as error:
-            self._finish(call, Result("failed", str(error)), {}, ends_batch=bound.command.effect != "reads")
-            return ""
-        if decision.action == "deny" or call.allowed is False:
-            said = decision.reason if decision.action == "deny" else f"The person said no. {call.reason}"
-            by = decision.by if decision.action == "deny" else "a person"
-            refused = Result("refused", f"Not run. {said}".strip(), detail=by)
-            self._finish(call, refused, {}, ends_batch=bound.command.effect != "reads" or call.allowed is False)
+        if call.allowed is False:
+            said = f"Not run. The person said no. {call.reason}".strip()
+            self._finish(call, Result("refused", said, detail="a person"), {}, ends_batch=True)
             return ""
         digest = _digest(call, planned)
         if call.allowed and (call.approved == digest or (call.approved == EDITED and not isinstance(planned, Change))):
@@ -423,8 +434,8 @@ def _inline(changed: tuple[FileChange, ...]) -> tuple[FileChange, ...]:
 
 def _digest(call: PendingCall, planned: Change | Program | None) -> str:
     """Names the exact bytes that a person is shown and that then run."""
-    shown = call.call.model_dump_json() + (f"{planned.before}{planned.after}" if isinstance(planned, Change) else "")
-    return hashlib.sha256(shown.encode()).hexdigest()
+    change = (planned.path, planned.source, planned.before, planned.after) if isinstance(planned, Change) else ()
+    return hashlib.sha256(json.dumps([call.call.model_dump_json(), *change]).encode()).hexdigest()
 
 
 def _edits(call: PendingCall) -> str:

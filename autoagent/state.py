@@ -146,6 +146,7 @@ class State:
     seen: dict[str, str] = field(default_factory=dict[str, str])  # path: fingerprint when last read or written
     wrote: tuple[str, ...] = ()
     made: tuple[str, ...] = ()  # those of them that were not there before
+    moved: tuple[tuple[str, str], ...] = ()  # names of files before and after, where the run only moved them
     outside: str = ""  # id of the first observation that came from outside the workspace, or what it started among
     guarded_from: int = 0  # steps before this one no longer count as repetitions
     messages: frozenset[str] = frozenset()  # ids of inbox messages already in the journal
@@ -375,6 +376,7 @@ def _change_of_old(event: CommandFinished, call: PendingCall) -> tuple[FileChang
 
 def _wrote(state: State, changed: Sequence[FileChange]) -> State:
     """Files that the run wrote or made and that are still there; those of a command with many changes aren't named."""
+    state, changed = _moved(state, changed)
     gone = {change.path for change in changed if change.after.kind == "absent"}
     files = [change for change in changed if change.after.kind == "file"]
     if not files and not gone:
@@ -384,6 +386,24 @@ def _wrote(state: State, changed: Sequence[FileChange]) -> State:
     new = [change for change in files if change.path not in known]
     wrote = (*known, *(change.path for change in new))
     return replace(state, wrote=wrote, made=(*made, *(c.path for c in new if c.before.kind == "absent")))
+
+
+def _moved(state: State, changed: Sequence[FileChange]) -> tuple[State, Sequence[FileChange]]:
+    """Without files that only have another name now, unless the run had written them."""
+    gone = {c.before.sha256: c.path for c in changed if c.before.kind == "file" and c.after.kind == "absent"}
+    moves: dict[str, str] = {}
+    for change in changed:
+        source = gone.get(change.after.sha256) if change.after.kind == "file" else None
+        if source and change.before.kind == "absent" and source not in state.wrote:
+            moves[source] = change.path
+    if not moves:
+        return state, changed
+    first = {target: source for source, target in state.moved}
+    kept = tuple((source, target) for source, target in state.moved if target not in moves)
+    again = tuple((first.get(source, source), target) for source, target in moves.items())
+    named = {*moves, *moves.values()}
+    left = [change for change in changed if change.path not in named]
+    return replace(state, moved=(*kept, *((a, b) for a, b in again if a != b))), left
 
 
 def _apply_finish(state: State, pending: Pending, at: int, event: CommandFinished) -> State:

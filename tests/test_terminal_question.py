@@ -209,7 +209,7 @@ def test_the_first_text_from_outside_is_told_once_with_what_it_means(
     setup = script.SETUP.model_copy(update={"approve": approve})
     shown = " ".join(draw(events, tmp_path, columns, setup=setup).split())
     assert shown.count("read (1.1 browse https://example.org/page)") == 1
-    assert f"from here on what acts on the world {told}" in shown
+    assert f"from here on what could send data out {told}" in shown
 
 
 def test_a_question_that_foreign_text_caused_names_it():

@@ -121,7 +121,7 @@ def test_an_address_of_the_models_own_making_is_not_fetched_in_continuous_mode(w
         state = world.run(server, goal=f"Read {page}", **flags(site))
         told = json.dumps(server.requests[2].body["messages"])
     assert outcomes(state)[:2] == [("browse", "ok"), ("browse", "refused")]
-    assert "that is not your goal" in told
+    assert "Do not try another way to send it" in told
     assert not [path for path in site.asked if path.startswith("/leak")]
     refused = [e for e in world.events("command_finished") if isinstance(e, CommandFinished) and e.outcome == "refused"]
     assert refused[0].detail == "new addresses"

@@ -227,7 +227,7 @@ def _plan_lines(found: Plan, state: State, others: Sequence[str], *, overwrite: 
     for other in others:
         yield line(Piece("! ", "warn"), f"run {other} works in this workspace now")
     if not (found.acts or found.theirs or found.lost):
-        yield line(f"Run {state.run_id}: all is as it is to be already.")
+        yield line(f"Run {state.run_id}: nothing to do, all is as it is to be already.")
     yield from _listed([(f"{_act(change):<10} ", change) for change in found.acts])
     if found.theirs:
         told = "taken back all the same" if overwrite else "left as they are"

@@ -6,6 +6,7 @@ from itertools import takewhile
 
 from autoagent.errors import CommandError
 from autoagent.loaders.text import decode
+from autoagent.policy import is_secret
 
 DIFF_LINES = 400
 COMPARED = 10_000_000  # pairs of lines: under a second
@@ -13,10 +14,17 @@ SHOWN_APART = 150  # lines of each side where they are not compared
 
 
 def difference(path: str, old: str, new: str) -> str:
-    """A unified difference of two texts."""
+    """A unified difference of two texts; of a file that may hold secrets only how long it is."""
+    if is_secret(path):
+        return f"{path}: {_count(old)} before, {_count(new)} after; its text is not shown"
     lines = list(_hunks(path, _lines(old), _lines(new)))
     cut = len(lines) - DIFF_LINES
     return "\n".join([*lines[:DIFF_LINES], *([f"… {cut:,} more lines of difference"] if cut > 0 else [])])
+
+
+def _count(text: str) -> str:
+    lines = len(text.splitlines())
+    return f"{lines:,} line{'' if lines == 1 else 's'}"
 
 
 def difference_of_contents(path: str, old: bytes, new: bytes) -> str:

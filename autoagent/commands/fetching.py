@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from autoagent import policy
 from autoagent.env import ABSENT, Env, Files, WebAddress, WorkspacePath
-from autoagent.errors import CommandError
+from autoagent.errors import CommandError, SandboxError
 from autoagent.registry import command
 from autoagent.sandbox.archive import Member, members
 from autoagent.sandbox.workspace import printable
@@ -19,7 +19,7 @@ NAMED = 20  # unpacked files that the model is told by name
 TYPE_CHARS = 100  # of what a server says that it sends
 
 
-@command("writes", outside=True, idempotent=True)
+@command("writes", outside=True)
 def download_file(env: Env, url: WebAddress, path: WorkspacePath) -> str:
     """Download a file of the web, at most 100 MB, under a name that is free. To read a page use browse."""
     if path.endswith("/") or env.files.is_folder(path):
@@ -67,7 +67,7 @@ def _plan(files: Files, found: Iterator[Member], given: str, folder: str) -> _Pl
         above = [str(parent) for parent in PurePosixPath(path).parents][:-1]
         folders.update(above)
         if problem := _problem(files, path):
-            raise CommandError(f"{given!r} is not unpacked: {path!r} {problem}.")
+            raise SandboxError(f"{given!r} is not unpacked: {path!r} {problem}.", control="archive")
         if member.is_folder:
             folders.add(path)
             continue

@@ -25,7 +25,7 @@ SEARCHED_BYTES = 8 << 20  # larger files are passed over, and said
 DOCUMENT_BYTES = 64 << 20
 DOCUMENTS_S = 5.0  # in which a search of a folder reads documents
 MIN_S = 0.5  # of them that one document is given at least
-SOURCE = "This is the text of the page. Its source, which edit_file changes: source=true."
+SOURCE = "This is the text of the page. To edit it, read it with source=true first."
 COMPARED_LINES = 2_000  # for a near miss
 
 
@@ -66,7 +66,13 @@ def write_file(env: Env, path: WorkspacePath, text: str) -> Change:
     content = encode(text, old) if old else text.encode()
     verb = "written" if before == ABSENT else "replaced"
     summary = f"{path} {verb}: {_amount(_line_count(text), 'line')}, {len(content):,} bytes."
-    return Change(env.files.real_name(path), before, content, summary, difference(path, old.text if old else "", text))
+    return Change(
+        env.files.real_name(path),
+        before,
+        content,
+        summary,
+        difference(env.files.real_name(path), old.text if old else "", text),
+    )
 
 
 @command("writes")
@@ -76,13 +82,21 @@ def append_file(env: Env, path: WorkspacePath, text: str) -> Change:
     whole = (old.text if old else "") + text
     content = encode(whole, old) if old else whole.encode()
     summary = f"{path}: {len(text):,} characters added; now {len(content):,} bytes."
-    return Change(env.files.real_name(path), before, content, summary, difference(path, old.text if old else "", whole))
+    return Change(
+        env.files.real_name(path),
+        before,
+        content,
+        summary,
+        difference(env.files.real_name(path), old.text if old else "", whole),
+    )
 
 
 @command("writes")
 def edit_file(env: Env, path: WorkspacePath, old: str, new: str) -> Change:
     """Replace `old`, which must stand exactly once in the file, by `new`. Copy `old` without the line numbers."""
     text, before = _existing(env, path)
+    if is_secret(env.files.real_name(path)) and (text is None or text.text.count(old) != 1):
+        raise CommandError(f"`old` does not stand exactly once in {path!r}, whose text is not shown.")
     if text is None:
         raise CommandError(f"{path!r} does not exist. Use write_file to make it.")
     _unchanged(env, path, before)
@@ -100,7 +114,13 @@ def edit_file(env: Env, path: WorkspacePath, old: str, new: str) -> Change:
     whole = text.text.replace(old, new)
     line = text.text.count("\n", 0, at) + 1
     summary = f"{path}: replaced at line {line}; now {_amount(_line_count(whole), 'line')}."
-    return Change(env.files.real_name(path), before, encode(whole, text), summary, difference(path, text.text, whole))
+    return Change(
+        env.files.real_name(path),
+        before,
+        encode(whole, text),
+        summary,
+        difference(env.files.real_name(path), text.text, whole),
+    )
 
 
 @command("reads")

@@ -4,21 +4,22 @@ from autoagent.commands.differences import difference_of_contents
 from autoagent.env import ABSENT, Change, Env, WorkspacePath
 from autoagent.errors import CommandError, SandboxError
 from autoagent.registry import command
+from autoagent.sandbox.workspace import printable
 
 COPIED_BYTES = 64 << 20
 
 
 @command("writes")
 def move_file(env: Env, source: WorkspacePath, target: WorkspacePath) -> Change:
-    """Move or rename a file. `target` is a new name, or a folder that is there, into which it goes under its name."""
+    """Move or rename a file. `target` is a new name (folders above it are made), or a folder that is there."""
     moved = _fingerprint(env, source)
     if moved == ABSENT:
         raise CommandError(f"{source!r} does not exist.")
     target = _beneath(env, _into_folder(env, source, target))
     if env.files.fingerprint(target, follow=False) != ABSENT:
         raise CommandError(f"{target!r} exists. Choose another name, or delete it first.")
-    summary = f"{source} moved to {target}."
-    return Change(target, ABSENT, None, summary, f"moved: {source} -> {target}", _beneath(env, source), moved)
+    summary = f"{printable(source)} moved to {target}."
+    return Change(target, ABSENT, None, summary, f"{source} → {target}", _beneath(env, source), moved)
 
 
 @command("writes")
@@ -38,7 +39,7 @@ def delete_file(env: Env, path: WorkspacePath) -> Change:
     before = env.files.fingerprint(path, follow=False)
     if before == ABSENT:
         raise CommandError(f"{path!r} does not exist.")
-    return Change(_beneath(env, path), before, None, f"{path} deleted.", _what_goes(env, path, before))
+    return Change(_beneath(env, path), before, None, f"{printable(path)} deleted.", _what_goes(env, path, before))
 
 
 @command("writes", idempotent=True)

@@ -14,6 +14,7 @@ from autoagent.sandbox.addresses import read_url
 
 HITS = 10  # results of a search unless told
 MOST_HITS = 30
+LONGEST_QUERY = 300  # characters; it is words to look for, and no way to carry off what was read
 MOST_CHARS = 2_000_000  # of a page
 _LISTS = re.compile(r"^(?:Links|Menu):$", re.MULTILINE)  # a page's own line is none of ours
 LINE_CHARS = 2_000  # of one line; read_observation shows no more
@@ -25,6 +26,8 @@ CLOSING_TOKENS = 60  # for what stands behind an excerpt: where the whole is
 @command("reads", outside=True)
 def web_search(env: Env, query: str, limit: int = HITS) -> str:
     """Search the web: title, address and extract of the best results, at most 30. Read what matters with browse."""
+    if len(query) > LONGEST_QUERY:
+        raise CommandError(f"A query has at most {LONGEST_QUERY} characters. Search for fewer words.")
     found = env.web.search(query, max(1, min(limit, MOST_HITS)))
     if not found.hits:
         return "\n".join([f"{found.by} found nothing.", *found.notes])

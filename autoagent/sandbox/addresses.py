@@ -143,21 +143,21 @@ def read_url(text: str) -> Target:
     try:
         parts = urlsplit(text)
     except ValueError as error:
-        raise SandboxError(f"{shown(text)} is no valid web address.") from error
+        raise refused(f"{shown(text)} is no valid web address.") from error
     if "@" in parts.netloc:
-        raise SandboxError("The web address holds a user name or password (before the @). Give it without them.")
+        raise refused("The web address holds a user name or password (before the @). Give it without them.")
     if any(unicodedata.category(letter) in ("Cc", "Cs") or letter == "\\" for letter in text):
-        raise SandboxError(f"{shown(text)} holds a backslash, tab, line end or other character no web address has.")
+        raise refused(f"{shown(text)} holds a backslash, tab, line end or other character no web address has.")
     if len(text) > LONGEST_URL:
-        raise SandboxError(f"The web address is longer than {LONGEST_URL} characters.")
+        raise refused(f"The web address is longer than {LONGEST_URL} characters.")
     if parts.scheme not in _PORTS:
-        raise SandboxError(f"{shown(text)} is no web address: it must start with http:// or https://.")
+        raise refused(f"{shown(text)} is no web address: it must start with http:// or https://.")
     authority = _AUTHORITY.fullmatch(parts.netloc)
     if not authority:
-        raise SandboxError(f"{shown(text)} has no valid host name and port.")
+        raise refused(f"{shown(text)} has no valid host name and port.")
     port = int(authority["port"] or _PORTS[parts.scheme])
     if not 0 < port < 2**16:
-        raise SandboxError(f"{shown(text)} has no valid port: 1 to 65535.")
+        raise refused(f"{shown(text)} has no valid port: 1 to 65535.")
     host = authority["ipv6"] or _plain(authority["name"])
     rest = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
     return _target(text, parts.scheme, literal(host) or host, port, rest)
@@ -166,6 +166,10 @@ def read_url(text: str) -> Target:
 def bracketed(host: str) -> str:
     """As a URL writes it."""
     return f"[{host}]" if ":" in host else host
+
+
+def refused(message: str) -> SandboxError:
+    return SandboxError(message, control="network guard")
 
 
 def shown(text: str) -> str:
@@ -181,10 +185,10 @@ def _target(text: str, scheme: str, host: str, port: int, rest: str) -> Target:
         url = requests.Request("GET", f"{scheme}://{where}{rest}").prepare().url or ""
         final = urlsplit(url)
     except (requests.RequestException, ValueError) as error:  # such as a name that IDNA does not allow
-        raise SandboxError(f"{shown(text)} has no valid host name.") from error
+        raise refused(f"{shown(text)} has no valid host name.") from error
     name = final.hostname or ""
     if final.scheme != scheme or (final.port or _PORTS[scheme]) != port or not (":" in host or _NAME.fullmatch(name)):
-        raise SandboxError(f"{shown(text)} has no valid host name.")
+        raise refused(f"{shown(text)} has no valid host name.")
     return Target(url, scheme, name, port)
 
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, BinaryIO, cast
 
-from autoagent.errors import CommandError
+from autoagent.errors import CommandError, SandboxError
 from autoagent.sandbox.workspace import printable
 
 ENTRIES = 10_000
@@ -70,12 +70,19 @@ def members(content: bytes, given: str) -> Iterator[Member]:
         if seen.get(path) is not None and not (seen[path] and raw.is_folder):
             raise _refused(given, path, "is in it twice")
         seen[path] = raw.is_folder
-        yield Member(path, raw.is_folder, gauge.count(raw.chunks))
-        for _ in gauge.count(raw.chunks):
+        chunks = _read_whole(raw.chunks, given)
+        yield Member(path, raw.is_folder, gauge.count(chunks))
+        for _ in gauge.count(chunks):
             pass
     folders = {path[:at] for path in seen for at, char in enumerate(path) if char == "/"}
     if both := next((path for path in folders if seen.get(path) is False), ""):
         raise _refused(given, both, "is both a file and a folder")
+
+
+def _read_whole(chunks: Iterator[bytes], given: str) -> Iterator[bytes]:
+    """Here, since it is not within the reader of the archive that damage in a file's content is met."""
+    with _told(given):
+        yield from chunks
 
 
 @dataclass(frozen=True)
@@ -97,9 +104,9 @@ class _Gauge:
     def add(self, size: int) -> None:
         self._size += size
         if self._size > UNPACKED:
-            raise CommandError(f"{self._given!r} unpacks to more than {UNPACKED >> 20:,} MB, the limit.")
+            raise _too_much(self._given, f"{UNPACKED >> 20:,} MB, the limit")
         if self._size > max(RATIO_FROM, RATIO * self._packed):
-            raise CommandError(f"{self._given!r} unpacks to more than {RATIO} times its size, as no honest one does.")
+            raise _too_much(self._given, f"{RATIO} times its size, as no honest one does")
 
     def count(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
@@ -262,6 +269,10 @@ def _told(given: str) -> Generator[None, None, None]:
         raise CommandError(f"{given!r} is damaged or cut short, or no archive. Nothing was unpacked.") from error
 
 
-def _refused(given: str, entry: str, problem: str) -> CommandError:
+def _refused(given: str, entry: str, problem: str) -> SandboxError:
     shown = printable(entry if len(entry) <= NAME_BYTES else entry[:NAME_BYTES] + "…")
-    return CommandError(f"{given!r} is not unpacked: its entry '{shown}' {problem}.")
+    return SandboxError(f"{given!r} is not unpacked: its entry '{shown}' {problem}.", control="archive")
+
+
+def _too_much(given: str, what: str) -> SandboxError:
+    return SandboxError(f"{given!r} unpacks to more than {what}.", control="archive")

@@ -51,11 +51,11 @@ _NOREPLACE = 1
 def rename_to_free_name(old_folder: int, old: str, new_folder: int, new: str) -> None:
     """Rename in one step that takes nobody's place. Raises OSError."""
     if sys.platform == "linux":
-        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
-        if renameat2(old_folder, os.fsencode(old), new_folder, os.fsencode(new), _NOREPLACE) == 0:
+        renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)  # not every C library has it
+        if renameat2 and not renameat2(old_folder, os.fsencode(old), new_folder, os.fsencode(new), _NOREPLACE):
             return
         code = ctypes.get_errno()
-        if code != errno.EINVAL:  # what file systems say that can't tell
+        if renameat2 and code not in (errno.EINVAL, errno.ENOSYS):  # a file system or kernel that can't
             raise OSError(code, os.strerror(code))
     with suppress(FileNotFoundError):
         os.stat(new, dir_fd=new_folder, follow_symlinks=False)

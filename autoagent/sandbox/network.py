@@ -27,7 +27,7 @@ from urllib.request import getproxies_environment
 from autoagent import __version__
 from autoagent.env import Fetched
 from autoagent.errors import CommandError, SandboxError
-from autoagent.sandbox.addresses import Kind, Target, judge, literal, read_url, shown
+from autoagent.sandbox.addresses import Kind, Target, judge, literal, read_url, refused, shown
 from autoagent.sandbox.answer import BOUNDS, Bounds, Metered, read_body, status_error, too_large, too_slow
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Fetcher:
                 except SandboxError as error:
                     if not visited:
                         raise
-                    raise SandboxError(f"{shown(url)} redirects to where this run may not go. {error}") from error
+                    raise refused(f"{shown(url)} redirects to where this run may not go. {error}") from error
                 except CommandError as error:
                     if not visited:
                         raise
@@ -120,7 +120,10 @@ class Fetcher:
                 visited.append(target.url)
                 where = came
                 if may_redirect and not may_redirect(url, where):
-                    raise SandboxError(f"{shown(url)} redirects to another site, which only a person may allow here.")
+                    raise SandboxError(
+                        f"{shown(url)} redirects to another site, which only a person may allow here.",
+                        control="new addresses",
+                    )
             raise CommandError(f"{shown(url)} redirects more than {REDIRECTS} times.")
 
     def _get(self, target: Target, deadline: "_Deadline", wanted: "_Wanted") -> Fetched | str:
@@ -159,7 +162,7 @@ class Fetcher:
         kinds = {self._kind(target, address) for address in addresses}
         if kinds != {"local"} and target.port not in PORTS:
             ports = ", ".join(map(str, sorted(PORTS)))
-            raise SandboxError(f"Port {target.port} of {target.host} is not for the web. Ports that are: {ports}.")
+            raise refused(f"Port {target.port} of {target.host} is not for the web. Ports that are: {ports}.")
         if proxy is None or kinds != {"public"}:
             return _Route(addresses, target.port)
         found = self._look_up(proxy.host, proxy.port, deadline)
@@ -172,7 +175,7 @@ class Fetcher:
         if not isinstance(found, OSError):
             return found
         if proxied:
-            raise SandboxError(
+            raise refused(
                 f"This machine cannot look up {target.host}, so nobody can say what a proxy would reach by that name."
             ) from found
         if isinstance(found, socket.gaierror) and found.errno == socket.EAI_AGAIN:
@@ -207,7 +210,7 @@ class Fetcher:
             return verdict.kind
         what = target.host if target.host == address else f"{target.host} leads to {address}, which"
         hint = " A person can allow it with --allow-local-network." if verdict.kind == "local" else ""
-        raise SandboxError(f"{what} is {verdict.words}. Only public addresses can be fetched.{hint}")
+        raise refused(f"{what} is {verdict.words}. Only public addresses can be fetched.{hint}")
 
     def _dial(self, target: Target, route: "_Route", deadline: "_Deadline") -> socket.socket:
         """A connection to the first judged address that answers; they share the time there is for it."""

@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import os
-import secrets
 import stat
 import sys
 import unicodedata
@@ -137,7 +136,7 @@ class Workspace:
     def make_folder(self, path: str) -> bool:
         if printable(path) != path:
             raise SandboxError(f"{_quoted(path)} holds a control character. Choose a name without one.")
-        with _explained(path), self._walk(path, self._parts(path.rstrip("/") or "/"), make_folders=True) as place:
+        with _explained(path), self._walk(path, self._parts(path.rstrip("/") or path), make_folders=True) as place:
             if place.name == ".":
                 return False
             if place.by_link and _status(place.name, place.folder) is None:
@@ -178,7 +177,7 @@ class Workspace:
         with _explained(path), self._walk(path, parts, follow=False, make_folders=True) as place:
             if _status(place.name, place.folder) is not None:
                 raise _refusal(path, errno.EEXIST)
-            with _temporary(place.folder) as (file, temporary):
+            with _temporary(place) as (file, temporary):
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -452,7 +451,7 @@ def _replace(place: _Place, content: bytes, given: str, *, expect: str | None) -
             raise SandboxError(f"{_quoted(given)} is read-only.")
         if sys.platform == "darwin" and place.name not in _names(place.folder):
             raise SandboxError(f"{_quoted(given)} exists with another spelling. List the folder and use that one.")
-    with _temporary(place.folder, 0o600 if old else 0o666) as (file, temporary):
+    with _temporary(place, 0o600 if old else 0o666) as (file, temporary):
         file.write(content)
         file.flush()
         if old is not None:
@@ -465,9 +464,14 @@ def _replace(place: _Place, content: bytes, given: str, *, expect: str | None) -
 
 
 @contextmanager
-def _temporary(folder: int, mode: int = 0o666) -> Generator[tuple[BinaryIO, str], None, None]:
-    """A new file and its name, to be renamed; gone where the block ends with an error."""
-    name = f".{secrets.token_hex(8)}.autoagent"
+def _temporary(place: "_Place", mode: int = 0o666) -> Generator[tuple[BinaryIO, str], None, None]:
+    """A new file and its name, to be renamed; gone where the block ends with an error.
+
+    The name is always the same beside one file: what a kill left of it is replaced when the write is made again.
+    """
+    folder, name = place.folder, f".{hashlib.sha256(os.fsencode(place.name)).hexdigest()[:16]}.autoagent"
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder)
     descriptor = os.open(name, _CREATE, mode, dir_fd=folder)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -87,7 +87,8 @@ def _facts(state: State, undo: str) -> list[tuple[str, str]]:
     """Rows that have something to say."""
     facts: list[tuple[str, str]] = []
     changed = [path for path in state.wrote if path not in state.made]
-    for label, paths in (("Made", state.made), ("Changed", changed)):
+    moved = [f"{source} → {target}" for source, target in state.moved]
+    for label, paths in (("Made", state.made), ("Moved", moved), ("Changed", changed)):
         if paths:
             facts.append((label, joined(*paths[:12], f"{len(paths) - 12} more" if len(paths) > 12 else "")))
     usage = state.usage

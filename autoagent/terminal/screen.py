@@ -127,7 +127,8 @@ class Screen:
                 lines = [] if event.call == self._shown else shown
                 return [line(), *lines] if self._after_text and lines else lines
             case CommandFinished():
-                return [*self._result_lines(event, state), *steps.loop_lines(state)]
+                skipped = steps.skipped_lines(state) if event.ends_batch else []
+                return [*self._result_lines(event, state), *skipped, *steps.loop_lines(state)]
             case ApprovalGiven() | RuleKept() | ReviewAsked() | PersonSaid():
                 return _person_lines(event, state)
             case RunStarted() | RunResumed() | RunPaused() | RunEnded() | ModelCalled() | ApprovalAsked():

@@ -244,9 +244,17 @@ def outside_words(state: State) -> str:
 def outside_line(state: State, *, narrow: bool) -> Line:
     """From which moment on the run is guarded, by what, and what that means for the person."""
     alone = bool(state.setup and state.setup.approve == "never")
-    meaning = f"what acts on the world {'is refused' if alone else 'needs your yes'}"
+    meaning = f"what could send data out {'is refused' if alone else 'needs your yes'}"
     begin = "outside text read" if narrow else "text from outside was read"
     return line(Piece("! ", "warn"), f"{begin} ({outside_words(state)}): from here on {meaning}")
+
+
+def skipped_lines(state: State) -> list[Line]:
+    """The commands of a step that did not run, since one before them failed or was refused."""
+    if state.pending or not state.steps:
+        return []
+    skipped = [o.call.name for o in state.steps[-1].observations if o.call and o.outcome == "skipped"]
+    return [line(Piece(f"- {name} not run, after the one before it", "dim")) for name in skipped]
 
 
 def loop_lines(state: State) -> list[Line]:
