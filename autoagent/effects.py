@@ -5,12 +5,13 @@ import signal
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from autoagent import policy
 from autoagent.env import ABSENT, Change, Env, Excerpt, Files
-from autoagent.errors import CommandError, SandboxError
+from autoagent.errors import CommandError, JournalError, SandboxError
 from autoagent.events import CommandStarted, FileChange, Outcome
 from autoagent.people import People
 from autoagent.programs import Program, Programs, Progress, Ran
@@ -118,7 +119,7 @@ class Effects:
                     part = came if isinstance(came, Excerpt) else Excerpt(str(came), "")
                     result = Result("ok", part.text, part.whole, part.says_more)
         except CommandError as error:
-            result = failed(error)
+            result = self._failed(planned, error)
         except Exception as error:  # noqa: BLE001  # plugins raise anything; the run goes on
             result = surprise(error)
         seconds = time.monotonic() - began
@@ -146,6 +147,15 @@ class Effects:
         if change.after != ABSENT:
             env.saw(change.path, change.after)
         return Result("ok", change.summary, wrote=change.path)
+
+    def _failed(self, planned: Change | Program | None, error: CommandError) -> Result:
+        """A change may have been made before the disk failed: what is there now tells."""
+        if not isinstance(planned, Change) or planned.before == planned.after:
+            return failed(error)
+        with suppress(CommandError):
+            if self.files.fingerprint(planned.path, follow=False) != planned.after:
+                return failed(error)
+        return Result("unknown", f"{error} It may have been done all the same: look before you repeat it.")
 
     def _change_after_a_crash(self, started: CommandStarted, seen: dict[str, str]) -> Result | None:
         try:
@@ -200,8 +210,8 @@ class Effects:
         try:
             changed = self.history.end(call_id)
         except OSError as error:
-            told = f"What it changed could not be looked at ({error.strerror or error})."
-            return replace(result, text=f"{result.text}\n[{told}]")
+            told = f"what command {call_id} changed could not be kept for undo: {error.strerror or error}"
+            raise JournalError(f"{told}. Nothing was done after it.") from error
         if not by_program:
             return replace(result, changed=changed)
         changed, put_back, note = self._put_back_obeyed(changed)

@@ -846,10 +846,14 @@ def test_a_folder_is_removed_only_when_it_is_empty(files: Workspace, place: Path
 
 
 def test_a_new_file_appears_whole_or_not_at_all(files: Workspace, ws: Path):
+    def half() -> None:
+        with files.new_file("x/y") as file:
+            file.write(bytes(1_000_000))
+            raise RuntimeError
+
     before = tree(ws)
-    with pytest.raises(RuntimeError), files.new_file("x/y") as file:
-        file.write(bytes(1_000_000))
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        half()
     assert tree(ws) == before
     with files.new_file("x/y") as file:
         file.write(b"whole")
@@ -860,9 +864,13 @@ def test_a_new_file_appears_whole_or_not_at_all(files: Workspace, ws: Path):
 
 
 def test_a_new_file_takes_nobodys_place_however_late(files: Workspace, ws: Path):
-    with pytest.raises(SandboxError, match="exists"), files.new_file("n") as file:
-        file.write(b"ours")
-        (ws / "n").write_bytes(b"meanwhile")
+    def late() -> None:
+        with files.new_file("n") as file:
+            file.write(b"ours")
+            (ws / "n").write_bytes(b"meanwhile")
+
+    with pytest.raises(SandboxError, match="exists"):
+        late()
     assert (ws / "n").read_bytes() == b"meanwhile"
     assert not list(ws.glob(".*"))
 

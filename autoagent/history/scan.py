@@ -1,5 +1,6 @@
 """What is in a workspace: names and their status, gone through by descriptor, never through a link."""
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -36,6 +37,8 @@ class Covered:
     names: int = 100_000
 
 
+# Nobody may look, or it is not what it was a moment ago: told apart from a disk that fails.
+OUT_OF_SIGHT = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOENT, errno.ENOTDIR, errno.ENXIO)
 COVERED = Covered()
 
 
@@ -91,7 +94,9 @@ def walk(root: int, visit: Visit, *, covered: Covered, is_forbidden: Callable[[s
         try:
             with os.scandir(folder) as found:
                 entries = sorted(found, key=lambda entry: entry.name)
-        except OSError:
+        except OSError as error:
+            if error.errno not in OUT_OF_SIGHT:
+                raise
             done.unlisted.add(prefix.rstrip("/"))
             return True
         for entry in entries:
@@ -126,7 +131,9 @@ def walk(root: int, visit: Visit, *, covered: Covered, is_forbidden: Callable[[s
     def into(folder: int, name: str, path: str, depth: int) -> bool:
         try:
             inner = os.open(name, LIST, dir_fd=folder)
-        except OSError:  # it may not be read, or is no folder any more
+        except OSError as error:  # or it is no folder any more
+            if error.errno not in OUT_OF_SIGHT:
+                raise
             done.unlisted.add(path)
             return True
         try:

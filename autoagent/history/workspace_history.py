@@ -13,7 +13,7 @@ from autoagent.events import FileChange, FileState
 from autoagent.history.copies import Copies, CopyFailed, Unreadable, fingerprint_of
 from autoagent.history.looks import UNSURE_NS, Call, Look, Looks, kind_of, look_of
 from autoagent.history.put_back import Failure, put_back
-from autoagent.history.scan import COVERED, Covered, Forbidden, open_workspace, parent_of, parts_of, walk
+from autoagent.history.scan import COVERED, OUT_OF_SIGHT, Covered, Forbidden, open_workspace, parent_of, parts_of, walk
 
 ABSENT = FileState()
 _LOOKS = "looks.sqlite"
@@ -268,7 +268,9 @@ class WorkspaceHistory:
             raise
         except (FileNotFoundError, NotADirectoryError):
             pass
-        except OSError:  # permission denied, or a link on the way
+        except OSError as error:
+            if error.errno not in OUT_OF_SIGHT:
+                raise
             return
         if look != old:
             found.looks[path] = look
@@ -287,7 +289,9 @@ class WorkspaceHistory:
             source = os.open(name, _READ, dir_fd=folder)
         except FileNotFoundError:
             return None
-        except OSError:  # permission denied; or it was a file a moment ago
+        except OSError as error:  # or it was a file a moment ago
+            if error.errno not in OUT_OF_SIGHT:
+                raise
             return look_of(kind, status, kept=False)
         try:
             status = os.fstat(source)
