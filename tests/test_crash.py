@@ -12,8 +12,8 @@ import pytest
 from support import World, by_step, close, finish, observations, outcomes, types, yes
 
 from autoagent import inbox
-from autoagent.events import Event
 from autoagent.effects import UNKNOWN
+from autoagent.events import Event
 from autoagent.inbox import InboxMessage
 from autoagent.journal import Journal, read, state_of
 from autoagent.registry import Command, command

@@ -89,7 +89,7 @@ def test_a_name_that_is_taken_meanwhile_is_not_replaced(desk: Desk) -> None:
 
 
 def test_a_folder_is_moved_by_a_program(desk: Desk) -> None:
-    with pytest.raises(CommandError, match="'d' is a folder.*run_shell with mv"):
+    with pytest.raises(CommandError, match=r"'d' is a folder.*run_shell with mv"):
         desk.plan("move_file", source="d", target="e")
 
 
