@@ -20,7 +20,7 @@ from autoagent.env import Fetched, Files, Found
 from autoagent.errors import ConfigError, JournalError, SandboxError
 from autoagent.events import NetworkAllowed, RuleKept, RunResumed, RunStarted, Setup
 from autoagent.history import WorkspaceHistory
-from autoagent.journal import Journal, artifact
+from autoagent.journal import Journal, artifact, make_folder
 from autoagent.masking import Mask
 from autoagent.models import Model
 from autoagent.models.catalog import Facts, Price, look_up
@@ -468,7 +468,7 @@ def _changed_files(state: State) -> tuple[str, ...]:
     """Files that somebody else changed while the run stood still."""
     if not state.seen or state.setup is None:
         return ()
-    with Workspace(Path(state.setup.workspace), forbidden=[state_folder()]) as files:
+    with Workspace(Path(state.setup.workspace), forbidden=own_folders()) as files:
         return tuple(path for path, seen in state.seen.items() if _fingerprint(files, path) != seen)
 
 
@@ -491,7 +491,7 @@ def make_agent(
     setup = state.setup
     if setup is None:
         raise JournalError(f"{journal.path}: the run has no start")
-    files = Workspace(Path(setup.workspace), forbidden=[state_folder()])
+    files = Workspace(Path(setup.workspace), forbidden=own_folders())
     return Agent(
         journal,
         make_model(setup.model, setup, settings, notify),
@@ -509,8 +509,16 @@ def make_agent(
     )
 
 
+def own_folders() -> list[Path]:
+    """Where our own state and a person's settings are: no run's to touch, also where they lie in its workspace."""
+    return [state_folder(), config_folder()]
+
+
 def _make_effects(folder: Path, setup: Setup, files: Files, people: People) -> Effects:
-    workspace, forbidden = Path(setup.workspace), [state_folder().resolve(), config_folder().resolve()]
+    workspace, forbidden = Path(setup.workspace), [path.resolve() for path in own_folders()]
+    for path in forbidden:
+        if path.is_relative_to(workspace):
+            make_folder(path)  # what is not there can't be hidden from programs
     interpreters = interpreter_folders(workspace)
 
     def reach() -> Reach:

@@ -25,6 +25,7 @@ UNKNOWN = (
     "It may have taken effect fully, partly or not at all: look before you repeat it."
 )
 CUT = "Stopped by the person while it ran: it may have taken effect partly. Look before you repeat it."
+ENDED = "Stopped, since autoagent ended while it ran: it may have taken effect partly. Look before you repeat it."
 OUT_OF_TIME = "Not finished: the run's time limit is used up."
 LOST = (
     "OUTCOME UNKNOWN: it was started, and what watched over it was ended by somebody else before its end was recorded. "
@@ -188,7 +189,8 @@ class Effects:
         try:
             ran = self.programs.run(call_id, program, watch)
         except KeyboardInterrupt:
-            return Result("unknown", CUT, cut=True)
+            ran = self.programs.outcome(call_id)
+            return Result("unknown", f"{CUT}\n{readable(ran.output) if ran else ''}".rstrip(), cut=True)
         if ran.ended == "lost":
             return Result("unknown", f"{LOST}\n{readable(ran.output)}".rstrip())
         if ran.ended == "timed_out" and cut_short:
@@ -202,7 +204,7 @@ class Effects:
         if ran.ended == "lost":
             return Result("unknown", f"{UNKNOWN}\nWhat it wrote until then:\n{readable(ran.output)}".rstrip())
         if ran.ended == "stopped":
-            return Result("unknown", f"{CUT}\n{readable(ran.output)}".rstrip())
+            return Result("unknown", f"{ENDED}\n{readable(ran.output)}".rstrip())
         return Result("ok" if _is_fine(ran) else "failed", in_words(ran, 0.0))
 
     def _with_changes(self, call_id: str, result: Result, *, by_program: bool) -> Result:

@@ -35,6 +35,7 @@ EDITED = "edited by the person"  # what they see next is the change that it make
 CHANGED_SINCE = "What it would change is no longer as it was when you were asked."
 SIDE_BY_SIDE = 8
 READ_AGAIN = "read_observation"
+NOTHING_SENT = "network guard"  # the control that lets no request go out, so that nothing comes in
 INLINE = 50  # changed files that stand in the event itself
 
 
@@ -345,7 +346,9 @@ class Executor:
         command = self.registry.get(call.call.name)
         if command and command.returns_program and result.outcome != "refused":
             return not self.effects.programs.containment.holds
-        if command is None or not (result.outcome == "ok" or (result.outcome == "failed" and command.address_params)):
+        if command is None or result.detail == NOTHING_SENT:
+            return False
+        if not (result.outcome == "ok" or (result.outcome == "failed" and command.address_params)):
             return False
         again = call.call.args.get("id") if command.name == READ_AGAIN else None
         return command.outside or (isinstance(again, str) and self._was_from_outside(again))

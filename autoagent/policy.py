@@ -15,8 +15,11 @@ from autoagent.state import GRANTED, State
 from autoagent.taint import host_of
 
 _SECRETS = (
-    ".env*", "*.pem", "*.key", "id_rsa*", "id_ed25519*", "id_ecdsa*", ".netrc", ".pgpass", ".npmrc", ".pypirc",
+    ".env*", "*.pem", "*.key", "*.p12", "*.pfx", "*.kdbx", "id_rsa*", "id_ed25519*", "id_ecdsa*", ".netrc", ".pgpass",
+    ".npmrc", ".pypirc", ".git-credentials", "credentials.json", "service-account*.json", "secrets.y*ml",
+    "secrets.json", "secrets.toml", ".bash_history", ".zsh_history",
 )  # fmt: skip
+_SECRET_FOLDERS = frozenset({".ssh", ".aws", ".gnupg", ".kube"})
 _TEMPLATES = (".env.template", ".env.example", ".env.sample", ".env.dist")
 _TRUSTED = (
     ".git", ".git/hooks/*", ".git/config", ".git/config.worktree", ".git/commondir", ".git/worktrees/*/commondir",
@@ -24,7 +27,12 @@ _TRUSTED = (
     ".git/modules/*/commondir", ".git/modules/*/hooks/*", ".gitmodules", ".github/workflows/*",
     ".gitlab-ci.yml", ".env*", "autoagent.toml",
     "agents.md", "claude.md", ".vscode/*", ".idea/*", ".ssh/*", ".npmrc", ".pypirc", "pip.conf", ".bash*", ".profile",
-    ".zsh*", ".zprofile", ".zlogin", ".zlogout", ".kshrc", ".xprofile", ".config/fish/*",
+    ".zsh*", ".zprofile", ".zlogin", ".zlogout", ".kshrc", ".xprofile", ".pam_environment", ".config/fish/*",
+    ".gitconfig", ".config/git/*", ".config/systemd/*", ".config/autostart/*", ".local/bin/*", ".vimrc", ".exrc",
+    ".gdbinit",
+    ".circleci/*", ".travis.yml", "azure-pipelines.yml", "bitbucket-pipelines.yml", "jenkinsfile", ".husky/*",
+    ".pre-commit-config.yaml", "lefthook.yml", ".lefthook.yml", ".devcontainer/*", ".claude/*", ".cursor/*",
+    ".cursorrules", ".gemini/*", "gemini.md", ".mcp.json",
 )  # fmt: skip  # programs run or obey these without being asked (CONTRACT, trusted files); lower case
 _SECRET_NAME = re.compile("|".join(map(translate, _SECRETS)))
 _TRUSTED_TAIL = re.compile("|".join(map(translate, _TRUSTED)))
@@ -48,7 +56,7 @@ def is_secret(path: str) -> bool:
     """Whether a workspace file usually holds keys or passwords."""
     parts = PurePosixPath(path.lower()).parts
     name = parts[-1] if parts else ""
-    if ".ssh" in parts:
+    if _SECRET_FOLDERS.intersection(parts):
         return True
     return bool(_SECRET_NAME.match(name)) and name not in _TEMPLATES and not name.endswith(".pub")
 
@@ -84,7 +92,11 @@ def decide(
     asked = _asked(bound, writes)
     said = rules.judge(_kept(state), asked)
     if said and said.action == "deny":
-        return Decision("deny", f"rule: deny {said.rule.text}", "A person's rule forbids it: go on without it.")
+        return Decision(
+            "deny",
+            f"rule: deny {said.rule.text}",
+            f"A person's rule forbids it (deny {said.rule.text}): go on without it.",
+        )
     alone = approve == "never"
     if special := _special(bound, {name for names in writes for name in names}):
         if alone:

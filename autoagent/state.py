@@ -146,6 +146,7 @@ class State:
     seen: dict[str, str] = field(default_factory=dict[str, str])  # path: fingerprint when last read or written
     wrote: tuple[str, ...] = ()
     made: tuple[str, ...] = ()  # those of them that were not there before
+    removed: tuple[str, ...] = ()  # that the run had not made
     moved: tuple[tuple[str, str], ...] = ()  # names of files before and after, where the run only moved them
     outside: str = ""  # id of the first observation that came from outside the workspace, or what it started among
     guarded_from: int = 0  # steps before this one no longer count as repetitions
@@ -381,6 +382,10 @@ def _wrote(state: State, changed: Sequence[FileChange]) -> State:
     files = [change for change in changed if change.after.kind == "file"]
     if not files and not gone:
         return state
+    there = {change.path for change in files}
+    removed = [path for path in state.removed if path not in there]
+    removed += sorted(c.path for c in changed if c.path in gone - {*state.made} and c.before.kind == "file")
+    state = replace(state, removed=tuple(dict.fromkeys(removed)))
     known = tuple(path for path in state.wrote if path not in gone)
     made = tuple(path for path in state.made if path not in gone)
     new = [change for change in files if change.path not in known]

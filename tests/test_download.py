@@ -118,7 +118,7 @@ def test_only_where_pages_could_be_read_from_too(world: World, server: Server) -
     outcome, text = download(world, f"{server.url}/big.bin", "x.bin", allow_local_network=False)
     assert (outcome, "Only public addresses" in text) == ("failed", True)
     (finished, *_) = world.events("command_finished")
-    assert finished.detail == "network guard"
+    assert (finished.detail, finished.outside) == ("network guard", False)  # no request went out: nothing came in
 
 
 def test_a_file_that_other_programs_obey_is_refused_before_anything_is_fetched(world: World, server: Server) -> None:

@@ -148,6 +148,31 @@ def test_a_file_that_is_moved_is_said_to_be_moved(world: World) -> None:
     assert state.made == ("other.txt",)
 
 
+@held
+def test_the_settings_of_a_person_are_nobodys_to_touch_where_they_lie_in_the_workspace(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(world.workspace / ".config"))
+    path = ".config/autoagent/config.toml"
+    told = "unsandboxed = true"
+    state = run(
+        world,
+        ("write_file", {"path": path, "text": told}),
+        shell(f"mkdir -p .config/autoagent; echo '{told}' > {path}; cat {path}"),
+        ("make_folder", {"path": ".config/autoagent/prompts"}),
+    )
+    assert [outcome for _, outcome in outcomes(state)[:3:2]] == ["failed", "failed"]
+    assert not (world.workspace / path).exists()
+    assert not (world.workspace / ".config/autoagent/prompts").exists()
+
+
+def test_what_was_deleted_is_said(world: World) -> None:
+    world.file("old.txt", "x")
+    state = run(world, ("delete_file", {"path": "old.txt"}), ("write_file", {"path": "tmp.txt", "text": "x"}),
+                ("delete_file", {"path": "tmp.txt"}))  # fmt: skip
+    assert (state.removed, state.made) == (("old.txt",), ())
+
+
 def test_programs_run_unheld_where_a_person_wants_it_in_those_words(world: World) -> None:
     state = run(world, shell("touch ran"), unsandboxed=True)
     assert outcomes(state)[0] == ("run_shell", "ok")

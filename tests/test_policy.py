@@ -20,11 +20,13 @@ TRUSTED = [
     ".env.local", ".env-prod", ".envrc", "autoagent.toml", "AGENTS.md", "CLAUDE.md", ".vscode/tasks.json",
     ".vscode/a/b.json", ".idea/workspace.xml", ".bashrc", ".bash_profile", ".bash_aliases", ".profile", ".zshrc",
     ".zshenv", ".zprofile", ".zlogin", ".config/fish/config.fish", ".ssh/authorized_keys", ".ssh/id.pub", ".npmrc",
-    ".pypirc", "pip.conf",
+    ".pypirc", "pip.conf", ".git/commondir", ".git/modules/lib/config", ".git/modules/a/b/hooks/x", ".husky/pre-commit",
+    ".circleci/config.yml", "Jenkinsfile", ".mcp.json", ".claude/settings.json", ".gitconfig", ".config/git/config",
 ]  # fmt: skip
 SECRET = [
     ".env", ".env.local", ".env-prod", ".envrc", "server.pem", "server.key", "id_rsa", "id_ed25519", ".netrc",
-    ".pgpass", ".npmrc", ".pypirc", ".ssh/config", ".ssh/known_hosts",
+    ".pgpass", ".npmrc", ".pypirc", ".ssh/config", ".ssh/known_hosts", ".aws/credentials", "service-account-1.json",
+    "secrets.yaml", ".git-credentials",
 ]  # fmt: skip
 ORDINARY = [
     ".env.template", ".env.example", ".env.sample", ".env.dist", "sub/.env.example", "environment.md", "env", "a.env",

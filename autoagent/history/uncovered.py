@@ -42,7 +42,11 @@ class Uncovered:
         if self.beyond:
             parts.append(f"what lies beyond {self.beyond}")
         if not parts:
-            return "" if self.whole else "undo covers this workspace as far as could be seen in a moment: it is large"
+            return (
+                ""
+                if self.whole
+                else "what undo does not cover here could not be looked through in time: this folder is large"
+            )
         return f"not covered by undo: {'' if self.whole else 'at least '}{', '.join(parts)}"
 
 

@@ -108,7 +108,10 @@ class Fetcher:
                 except SandboxError as error:
                     if not visited:
                         raise
-                    raise refused(f"{shown(url)} redirects to where this run may not go. {error}") from error
+                    raise SandboxError(
+                        f"{shown(url)} redirects to where this run may not go. {error}",
+                        control="network guard, after a redirect",
+                    ) from error
                 except CommandError as error:
                     if not visited:
                         raise

@@ -7,7 +7,9 @@ from autoagent.terminal.keyboard import Keyboard
 from autoagent.terminal.layout import Piece, line
 from autoagent.terminal.look import Look
 
-NETWORK = "Programs of this run would reach the network: what they read can be sent anywhere."
+NETWORK = (
+    "Programs of this run would reach the network, and services on this machine: what they read can be sent anywhere."
+)
 
 
 def ask_network(look: Look, keyboard: Keyboard, *, until: Callable[[], bool]) -> bool | None:

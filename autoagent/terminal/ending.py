@@ -88,7 +88,7 @@ def _facts(state: State, undo: str) -> list[tuple[str, str]]:
     facts: list[tuple[str, str]] = []
     changed = [path for path in state.wrote if path not in state.made]
     moved = [f"{source} → {target}" for source, target in state.moved]
-    for label, paths in (("Made", state.made), ("Moved", moved), ("Changed", changed)):
+    for label, paths in (("Made", state.made), ("Moved", moved), ("Changed", changed), ("Removed", state.removed)):
         if paths:
             facts.append((label, joined(*paths[:12], f"{len(paths) - 12} more" if len(paths) > 12 else "")))
     usage = state.usage

@@ -137,6 +137,8 @@ class LiveLine:
         if self.stop_reason():
             lasted = duration(time.monotonic() - now.since)
             words = f"Pausing after this command ({lasted}) … Ctrl-C again stops it now."
+            if self.look.narrow:
+                words = f"Pausing ({lasted}) … Ctrl-C again: stop now"
             silence = ""
         elif progress := self._progress:
             words, silence = _program_words(now, progress, narrow=self.look.narrow), ""

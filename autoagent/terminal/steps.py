@@ -245,6 +245,8 @@ def outside_line(state: State, *, narrow: bool) -> Line:
     """From which moment on the run is guarded, by what, and what that means for the person."""
     alone = bool(state.setup and state.setup.approve == "never")
     meaning = f"what could send data out {'is refused' if alone else 'needs your yes'}"
+    if state.setup and state.setup.sandbox_network:
+        meaning += ", programs too, unless a rule allows them: --allow 'shell:NAME'"
     begin = "outside text read" if narrow else "text from outside was read"
     return line(Piece("! ", "warn"), f"{begin} ({outside_words(state)}): from here on {meaning}")
 
