@@ -18,7 +18,7 @@ from autoagent.sandbox import bubblewrap, landlock
 from autoagent.sandbox.process import SandboxedPrograms
 from autoagent.sandbox.reach import Reach, interpreter_folders
 
-COMMANDS = {"/bin/true": ("/bin/true",), "python3 -c pass": ("python3", "-c", "pass")}
+COMMANDS = {"/bin/true": ("/bin/true",), "python -c pass": (sys.executable, "-c", "pass")}
 
 
 def plain(argv: tuple[str, ...], workspace: Path) -> None:
