@@ -1,13 +1,14 @@
 """Commands: bound, decided, journalled, run, observed."""
 
 import hashlib
+import io
 import json
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from autoagent import memory, policy, stall
 from autoagent.effects import OUT_OF_TIME, Effects, Result, failed, surprise
@@ -25,7 +26,7 @@ from autoagent.events import (
 )
 from autoagent.journal import Journal, artifact
 from autoagent.people import People
-from autoagent.programs import Program
+from autoagent.programs import Program, Progress
 from autoagent.registry import Bound, Registry
 from autoagent.state import GRANTED, Observation, Pending, PendingCall
 from autoagent.taint import KnownAddresses
@@ -379,7 +380,11 @@ class Executor:
 
     def _guarded_web(self) -> Web:
         state = self.journal.state
-        return GuardedWeb(self.web, lambda asked, target: policy.may_redirect(asked, target, state, self.known.holds))
+
+        def may_redirect(asked: str, target: str) -> bool:
+            return policy.may_redirect(asked, target, state, self.known.holds)
+
+        return GuardedWeb(self.web, may_redirect, self.people.watch)
 
     def _observation(self, observation_id: str) -> str:
         state = self.journal.state
@@ -399,6 +404,7 @@ class GuardedWeb:
 
     web: Web
     may_redirect: Callable[[str, str], bool]
+    watch: Callable[[Progress], None] = lambda _: None
 
     def fetch(self, url: str, may_redirect: Callable[[str, str], bool] | None = None) -> Fetched:
         return self.web.fetch(url, self._guard(may_redirect))
@@ -406,7 +412,8 @@ class GuardedWeb:
     def download(
         self, url: str, to: BinaryIO, limit: int, may_redirect: Callable[[str, str], bool] | None = None
     ) -> Fetched:
-        return self.web.download(url, to, limit, self._guard(may_redirect))
+        watched = cast(BinaryIO, _Watched(to, self.watch))
+        return self.web.download(url, watched, limit, self._guard(may_redirect))
 
     def search(self, query: str, limit: int) -> Found:
         return self.web.search(query, limit)
@@ -416,6 +423,19 @@ class GuardedWeb:
             return self.may_redirect(asked, target) and (may_redirect is None or may_redirect(asked, target))
 
         return allowed
+
+
+class _Watched(io.RawIOBase):
+    """A file that tells how much was written to it."""
+
+    def __init__(self, to: BinaryIO, watch: Callable[[Progress], None]):
+        self._to, self._watch = to, watch
+        self._began, self._size = time.monotonic(), 0
+
+    def write(self, data: Any, /) -> int:
+        self._size += len(data)
+        self._watch(Progress(time.monotonic() - self._began, 0.0, f"{self._size / 1e6:.1f} MB"))
+        return self._to.write(data)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class Containment:
 
 @dataclass(frozen=True)
 class Progress:
-    """A program that runs: for how long, and the last line that it wrote."""
+    """A program that runs: for how long, and the last line that it wrote. `timeout_s` 0: a download, and its size."""
 
     seconds: float
     timeout_s: float

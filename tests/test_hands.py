@@ -1,11 +1,13 @@
 """What a run's hands do and may not do: programs, files that go into folders, questions that stay what they were."""
 
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import World, observations, outcomes, yes
+from support import World, finish, observations, outcomes, yes
 
 from autoagent import build
 from autoagent.inbox import InboxMessage
@@ -185,3 +187,31 @@ def test_a_secret_is_hidden_from_programs(world: World) -> None:
     state = run(world, shell("cat .env .env.template; grep -r parrot . ; true"))
     assert "parrot" not in observations(state)[0].text
     assert "COLOUR_OF_CURTAINS=" in observations(state)[0].text
+
+
+def test_how_much_of_a_download_has_come_is_told_while_it_comes(world: World) -> None:
+    body, told = bytes(5 << 20), list[str]()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as site:
+        serving = threading.Thread(target=site.serve_forever, daemon=True)
+        serving.start()
+        call = ("download_file", {"url": f"http://127.0.0.1:{site.server_port}/", "path": "x.bin"})
+        with ModelServer([thought(commands=[call]), done("ok")]) as model:
+            agent = world.start(model, allow_local_network=True)
+            assert world.person is not None
+            world.person.watch = lambda progress: told.append(progress.last_line)  # type: ignore[method-assign]
+            state = finish(agent)
+        site.shutdown()
+        serving.join()
+    assert outcomes(state)[0] == ("download_file", "ok")
+    assert told[-1] == "5.2 MB"
+    assert len(told) > 2

@@ -306,8 +306,7 @@ def test_ignored_folders_are_left_and_said_at_the_start(history: WorkspaceHistor
     (ws / "venv").write_text("a file of that name is covered")
     assert not_covered(ws).in_words() == "not covered by undo: web/node_modules/"
     changes = run(history, ws, "echo y > web/node_modules/x/i.js; rm venv; mkdir .venv; echo z > .venv/z")
-    assert words(changes) == [".venv: absent > folder", "venv: file > absent"]
-    assert not changes[0].after.kept
+    assert words(changes) == ["venv: file > absent"]  # what a tool makes for itself is no change to take back
     assert b"z\n" not in kept_bytes(history._folder)  # pyright: ignore[reportPrivateUsage]  # where its copies are
 
 
@@ -356,7 +355,7 @@ def test_in_a_workspace_with_too_many_names_no_file_of_a_persons_is_taken_for_ne
 def test_looking_for_what_is_not_covered_stops_in_time(ws: Path) -> None:
     for number in range(100):
         (ws / f"f{number}").touch()
-    assert "as far as could be seen" in not_covered(ws, within_s=0).in_words()
+    assert "could not be looked through in time" in not_covered(ws, within_s=0).in_words()
 
 
 AS_ORDINARY_USER = f"""

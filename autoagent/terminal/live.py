@@ -166,6 +166,8 @@ class LiveLine:
 def _program_words(now: Doing, progress: Progress, *, narrow: bool) -> str:
     """`run_shell 8 s of 60 · last line: test_api.py::test_login PASSED`; it is cut where it is drawn."""
     last = readable(progress.last_line).strip()
+    if not progress.timeout_s:  # a download: how much has come
+        return joined(now.begin(), last, *(now.narrow if narrow else now.wide))
     begun = replace(now, of_s=progress.timeout_s).begin()
     if not last:
         return joined(begun, *(now.narrow if narrow else now.wide))
