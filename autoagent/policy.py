@@ -85,40 +85,20 @@ def decide(
     a person is refused, and the model told. A person's deny comes first; what no rule can allow is looked at next.
     `changes`: the real names that a planned change writes, beside those that stand in the arguments.
     """
-    command = bound.command
-    named = [(str(PurePosixPath(path)), real_name(path)) for path in bound.paths]
-    known = {real for _, real in named}
-    writes = named + [(path, path) for path in changes if path and path not in known]
-    asked = _asked(bound, writes)
+    touched = _touched(bound, real_name, changes)
+    asked = _asked(bound, touched)
     said = rules.judge(_kept(state), asked)
     if said and said.action == "deny":
-        return Decision(
-            "deny",
-            f"rule: deny {said.rule.text}",
-            f"A person's rule forbids it (deny {said.rule.text}): go on without it.",
-        )
-    alone = approve == "never"
-    if special := _special(bound, {name for names in writes for name in names}):
-        if alone:
-            return Decision("deny", "trusted files", f"{special} {ALONE}")
-        return Decision("ask", "trusted files", f"{special} Only a person can allow it.")
-    if command.effect == "asks":
-        if alone:
-            return Decision("deny", "continuous mode", "Nobody is here to answer. Decide yourself and go on.")
-        return Decision("ask", "question", "")
-    if command.effect == "ends":
-        return Decision("allow", "the result")
+        reason = f"A person's rule forbids it (deny {said.rule.text}): go on without it."
+        return Decision("deny", f"rule: deny {said.rule.text}", reason)
+    if certain := _whatever_rules_say(bound, {name for names in touched for name in names}, approve):
+        return certain
     needs_person = _needs_person(bound, state, containment, known_address)
     if needs_person and not _is_allowed_anyway(said, by=needs_person[0]):
         by, why = needs_person
-        if alone:
-            return Decision("deny", by, f"{why} {NOT_YOURS if by == 'new addresses' else ALONE}")
-        return Decision("ask", by, why, scopes=_scopes(asked))
+        return _ask(by, why, asked, approve, alone=NOT_YOURS if by == "new addresses" else ALONE)
     if said and said.action == "ask":
-        by = f"rule: ask {said.rule.text}"
-        if alone:
-            return Decision("deny", by, f"A person wants to be asked about it. {ALONE}")
-        return Decision("ask", by, scopes=_scopes(asked))
+        return _ask(f"rule: ask {said.rule.text}", "", asked, approve, alone=f"A person wants to be asked. {ALONE}")
     by = _unasked(bound, approve, containment)
     if by and not needs_person:
         return Decision("allow", by)
@@ -126,14 +106,42 @@ def decide(
         return Decision("allow", f"rule: allow {said.rule.text}")
     if state.granted:
         return Decision("allow", GRANTED)
-    return Decision("ask", "every command" if approve == "every" else "acts", scopes=_scopes(asked))
+    return _ask("every command" if approve == "every" else "acts", "", asked, approve)
+
+
+def _ask(by: str, why: str, asked: rules.Asked, approve: Approve, *, alone: str = "") -> Decision:
+    """A question; in continuous mode a refusal, whose reason ends in `alone`."""
+    if approve == "never":
+        return Decision("deny", by, f"{why} {alone}".strip())
+    return Decision("ask", by, why, scopes=tuple("\n".join(offer) for offer in rules.offered(asked)))
+
+
+def _whatever_rules_say(bound: Bound, names: set[str], approve: Approve) -> Decision | None:
+    """What no rule can change: special files, the model's own questions, the end of a run."""
+    effect, alone = bound.command.effect, approve == "never"
+    if special := _special(bound, names):
+        if alone:
+            return Decision("deny", "trusted files", f"{special} {ALONE}")
+        return Decision("ask", "trusted files", f"{special} Only a person can allow it.")
+    if effect == "asks" and alone:
+        return Decision("deny", "continuous mode", "Nobody is here to answer. Decide yourself and go on.")
+    if effect == "asks":
+        return Decision("ask", "question", "")
+    return Decision("allow", "the result") if effect == "ends" else None
+
+
+def _touched(bound: Bound, real_name: Callable[[str], str], changes: Sequence[str]) -> list[tuple[str, str]]:
+    """The names of each path that is touched: as it is given, and what it really is."""
+    named = [(str(PurePosixPath(path)), real_name(path)) for path in bound.paths]
+    known = {real for _, real in named}
+    return named + [(path, path) for path in changes if path and path not in known]
 
 
 def _asked(bound: Bound, writes: Sequence[tuple[str, str]]) -> rules.Asked:
     command = bound.command
     hosts = tuple(dict.fromkeys(host_of(address) for address in bound.addresses))
-    touched = tuple(writes) if command.effect == "writes" else ()
-    return rules.Asked(command.name, bound.arguments, command.effect, hosts, touched, bound.lines)
+    written = tuple(writes) if command.effect == "writes" else ()
+    return rules.Asked(command.name, bound.arguments, command.effect, hosts, written, bound.lines)
 
 
 def _needs_person(
@@ -224,8 +232,3 @@ def _kept(state: State) -> tuple[rules.Rule, ...]:
 
 _WEB = re.compile(r"\s*https?:", re.IGNORECASE)
 SHOWN = 200  # characters of an address
-
-
-def _scopes(asked: rules.Asked) -> tuple[str, ...]:
-    """What "always" offers for a call, the narrowest first: each one or more rules, one a line."""
-    return tuple("\n".join(offer) for offer in rules.offered(asked))
