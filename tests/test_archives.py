@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from support import World, observations, outcomes
 
+from autoagent.sandbox.archive import HEADERS, members
 from autoagent.testing import ModelServer, done, thought
 
 
@@ -148,3 +149,16 @@ def test_what_came_out_of_an_archive_is_text_from_outside(world: World) -> None:
         state = world.run(server)
     assert outcomes(state)[:2] == [("extract_archive", "ok"), ("browse", "refused")]
     assert state.outside == "1.1"
+
+
+def test_many_small_files_of_a_tar_are_no_large_header() -> None:
+    content = tarred(*((f"f{at}", REGULAR, b"x") for at in range(9_000)))
+    assert len(content) > HEADERS
+    assert sum(len(chunk) for member in members(content, "packed") for chunk in member.chunks) == 9_000
+
+
+def test_a_zip_that_asks_for_a_newer_reader_is_told(world: World) -> None:
+    packed = bytearray(zipped(("a.txt", b"x")))
+    packed[packed.index(b"PK\x01\x02") + 6] = 99
+    (told,) = unpack(world, bytes(packed))
+    assert told.startswith("failed 'packed' is damaged or cut short, or no archive")

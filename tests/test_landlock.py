@@ -14,7 +14,8 @@ from autoagent.programs import Layer
 from autoagent.sandbox import landlock
 from autoagent.sandbox.reach import Reach
 
-pytestmark = pytest.mark.skipif(bool(landlock.works()), reason=landlock.works())
+# The ordinary tests try what this layer holds in test_sandbox_probes.py.
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(landlock.works()), reason=landlock.works())]
 
 
 @pytest.fixture

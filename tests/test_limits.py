@@ -128,7 +128,7 @@ def test_a_summary_and_a_review_are_paid_for_too(world: World) -> None:
         InboxMessage(kind="review", by="test"), InboxMessage(kind="keep_rule", by="test", rule="write:**")
     )
     with ModelServer([Repeat(reply)]) as server:
-        state = world.run(server, prices=PRICES, approve="acts", answer=answers, context_tokens=5_600, reply_tokens=500)
+        state = world.run(server, prices=PRICES, approve="acts", answer=answers, context_tokens=6_100, reply_tokens=500)
         requests = len(server.requests)
     replies = world.events("model_replied")
     assert {event.purpose for event in replies} == {"step", "summary", "review"}

@@ -9,6 +9,8 @@ from programs_suite import Box
 from autoagent.errors import CommandError
 from autoagent.programs import Layer
 
+pytestmark = pytest.mark.slow  # the ordinary tests drive the same shim under bubblewrap
+
 
 @pytest.fixture
 def layer() -> Layer:

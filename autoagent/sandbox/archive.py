@@ -42,6 +42,7 @@ _ENCRYPTED, _UTF_8 = 0x1, 0x800  # flags of an entry of a zip
 _DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error,
     EOFError, OSError, ValueError, IndexError, KeyError, OverflowError, RecursionError,
+    NotImplementedError,
 )  # fmt: skip  # what the readers raise for bytes that are no archive
 
 
@@ -200,7 +201,7 @@ def _of_tar(content: bytes, given: str) -> Iterator[_Raw]:
                 data = archive.extractfile(entry) if entry.isreg() else None
                 stream.in_header = False
                 yield _Raw(entry.name, entry.isdir(), _refused_of_tar(entry), _read(data) if data else iter(()))
-                stream.in_header = True
+                stream.begin_header()
         stream.in_header = False
         while rest := stream.read(CHUNK):  # what is packed has its checksum at the end
             if rest.strip(b"\0"):
@@ -239,6 +240,10 @@ class _Stream:
         self._raw, self._gauge = raw, gauge
         self._header = 0
         self.in_header = True
+
+    def begin_header(self) -> None:
+        """Of the next entry: what is read ahead for small files must not add up to a header too large."""
+        self._header, self.in_header = 0, True
 
     def read(self, size: int) -> bytes:
         piece = self._raw.read(size)
