@@ -287,7 +287,7 @@ def test_a_megabyte_takes_no_second(kind: str) -> None:
     count("ready")
     began = time.process_time()
     shown = excerpt(text, "name of the 보증기간 contract abc 41234", 3_000, count)
-    assert time.process_time() - began < 1  # 0.1 to 0.4 s on an idle core
+    assert time.process_time() - began < 3  # 0.1 to 0.4 s on a fast idle core; its square would be minutes
     assert count(shown) <= 3_000
 
 
