@@ -525,7 +525,7 @@ def _make_effects(folder: Path, setup: Setup, files: Files, people: People) -> E
         found = protected(workspace, forbidden)
         return Reach(workspace, found.read_only, found.hidden, interpreters, network=setup.sandbox_network)
 
-    programs = SandboxedPrograms(folder / "programs", setup.sandbox, reach)
+    programs = SandboxedPrograms(folder / "programs", setup.sandbox, reach, network=setup.sandbox_network)
     return Effects(files, programs, WorkspaceHistory(folder / "undo", workspace, forbidden=forbidden), people)
 
 

@@ -336,7 +336,8 @@ def _ending(ran: Ran, timeout_s: float) -> str:
         case "signalled":
             return f"ended by signal {ran.code}{_signal_name(ran.code)} {took}"
         case "timed_out":
-            return f"stopped {took}: its time limit of {timeout_s:g} s. What it wrote until then:"
+            limit = f" of {timeout_s:g} s" if timeout_s else ""
+            return f"stopped {took}: its time limit{limit}. What it wrote until then:"
         case "stopped":
             return f"stopped {took}, because the run is to pause"
         case "background":

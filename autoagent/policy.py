@@ -177,8 +177,12 @@ def _unasked(bound: Bound, approve: Approve, containment: Containment) -> str:
         return "continuous mode"
     if command.effect == "reads" and approve in ("acts", "sandboxed"):
         return "reading"
-    if approve == "sandboxed" and command.effect == "writes":
-        return "the workspace"
+    if (
+        approve == "sandboxed"
+        and command.effect == "writes"
+        and (command.returns_change or command.origin == "autoagent")
+    ):
+        return "the workspace"  # a plugin that writes by itself may write anywhere
     if approve == "sandboxed" and command.returns_program and containment.holds:
         return "the sandbox"
     return ""

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib.abc import InspectLoader
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class ProgramLimits:
     many times what they use; shared memory it does not see. Where memory ends the kernel takes a program before us.
     """
 
-    cpu_s: int = 60
+    cpu_s: int = 60  # at least: a program that was given more time may use it
     background_cpu_s: int = 3_600
     memory: int = 3 << 30  # bytes
     file: int = 1 << 30  # bytes in each file that is written; builds and databases make large ones
@@ -92,7 +93,7 @@ class SandboxedPrograms:
     """Programs of one run, held by one layer. What they may reach is asked before each.
 
     `folder` is the run's own and outside of the workspace. `environ` gives the PATH, home and language where nothing
-    holds programs.
+    holds programs. `network` says what each `reach` will say of it, which is known before the workspace is looked at.
     """
 
     def __init__(
@@ -103,20 +104,19 @@ class SandboxedPrograms:
         *,
         limits: ProgramLimits = ProgramLimits(),
         environ: Mapping[str, str] = os.environ,
+        network: bool = False,
     ):
         self._folder, self._reach, self._limits, self._environ = folder, reach, limits, environ
         self._layer: Layer = layer
+        self._network = network
         self._background: dict[str, _Call] = {}
-        self._contained: Containment | None = None
         self._holder: _Call | None = None
         self._frozen: Reach | None = None
         self._lock = threading.Lock()  # of the background programs
 
     @property
     def containment(self) -> Containment:
-        if self._contained is None:
-            self._contained = Containment(self._layer, self._reach().network)
-        return self._contained
+        return Containment(self._layer, self._network)
 
     def run(self, call_id: str, program: Program, watch: Watch) -> Ran:
         if program.background:
@@ -302,6 +302,7 @@ class SandboxedPrograms:
     ) -> "shim.Order":
         background = program is None or program.background
         limits = self._limits
+        asked_s = program.timeout_s if program else timeout_s
         leave = _written(folder / f"{_LEAVE}{os.urandom(8).hex()}", b"")
         return {
             "folder": str(folder),
@@ -314,14 +315,14 @@ class SandboxedPrograms:
             "join": 0,
             "limits": [
                 (resource.RLIMIT_CORE, 0),
-                (resource.RLIMIT_CPU, limits.background_cpu_s if background else limits.cpu_s),
+                (resource.RLIMIT_CPU, limits.background_cpu_s if background else max(limits.cpu_s, ceil(asked_s))),
                 (resource.RLIMIT_DATA, limits.memory),
                 (resource.RLIMIT_FSIZE, limits.file),
                 (resource.RLIMIT_NOFILE, limits.open_files),
                 (resource.RLIMIT_NPROC, _threads_of_the_machine() + limits.processes),
             ],
             "processes": limits.processes,
-            "timeout_s": program.timeout_s if program else timeout_s,
+            "timeout_s": asked_s,
             "grace_s": limits.grace_s,
             "landlock": None,
         }
