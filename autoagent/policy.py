@@ -35,7 +35,9 @@ _TRUSTED = (
     ".cursorrules", ".gemini/*", "gemini.md", ".mcp.json",
 )  # fmt: skip  # programs run or obey these without being asked (CONTRACT, trusted files); lower case
 _SECRET_NAME = re.compile("|".join(map(translate, _SECRETS)))
-_TRUSTED_TAIL = re.compile("|".join(map(translate, _TRUSTED)))
+_TRUSTED_TAIL = re.compile(
+    r"(?:^|/)(?!(?:" + "|".join(map(re.escape, _TEMPLATES)) + r")\Z)(?:" + "|".join(map(translate, _TRUSTED)) + ")"
+)  # one search: programs have every name of a workspace looked at
 
 NOT_YOURS = "Do not try another way to send it: leave it, and go on with the goal."
 ALONE = "Only a person could allow it, and nobody can be asked in this run: go on without it."
@@ -54,18 +56,23 @@ class Decision:
 
 def is_secret(path: str) -> bool:
     """Whether a workspace file usually holds keys or passwords."""
-    parts = PurePosixPath(path.lower()).parts
-    name = parts[-1] if parts else ""
-    if _SECRET_FOLDERS.intersection(parts):
+    path = _plain(path)
+    name = path.rpartition("/")[2]
+    if not _SECRET_FOLDERS.isdisjoint(path.split("/")):
         return True
     return bool(_SECRET_NAME.match(name)) and name not in _TEMPLATES and not name.endswith(".pub")
 
 
 def is_trusted_file(path: str) -> bool:
     """Whether other programs obey a workspace file, in any folder, so that writing it is more than writing."""
-    parts = PurePosixPath(path.lower()).parts
-    tails = ["/".join(parts[at:]) for at in range(len(parts))]
-    return any(_TRUSTED_TAIL.match(tail) for tail in tails if tail not in _TEMPLATES)
+    return bool(_TRUSTED_TAIL.search(_plain(path)))
+
+
+def _plain(path: str) -> str:
+    """In lower case, without what names nothing."""
+    if "./" in path or "//" in path or path.endswith(("/", "/.")):
+        path = str(PurePosixPath(path))
+    return path.lower()
 
 
 def decide(
