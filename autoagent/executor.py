@@ -24,6 +24,7 @@ from autoagent.events import (
     RunPaused,
     Setup,
 )
+from autoagent.history.changes import INLINE, changes_json
 from autoagent.journal import Journal, artifact
 from autoagent.people import People
 from autoagent.programs import Program, Progress
@@ -37,7 +38,6 @@ CHANGED_SINCE = "What it would change is no longer as it was when you were asked
 SIDE_BY_SIDE = 8
 READ_AGAIN = "read_observation"
 NOTHING_SENT = "network guard"  # the control that lets no request go out, so that nothing comes in
-INLINE = 50  # changed files that stand in the event itself
 
 
 @dataclass(frozen=True)
@@ -337,7 +337,7 @@ class Executor:
         """The artifact that lists many changes; "" where they stand in the event."""
         if len(changed) <= INLINE:
             return ""
-        return self.journal.keep(json.dumps([change.model_dump() for change in changed], ensure_ascii=False))
+        return self.journal.keep(changes_json(changed))
 
     def _is_from_outside(self, call: PendingCall, result: Result) -> bool:
         """A page that failed may speak too, by where it redirects to; a text stays foreign when it is read again.

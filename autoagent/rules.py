@@ -18,6 +18,7 @@ from autoagent import shell
 
 Action = Literal["allow", "ask", "deny"]
 Scope = Literal["run", "workspace", "all"]
+SCOPES: dict[Scope, str] = {"run": "this run", "workspace": "this workspace", "all": "all runs"}  # for people
 
 LONGEST = 4_000  # characters of a rule that is offered
 _HOST = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*\.?|[0-9a-f]*:[0-9a-f:.]*:[0-9a-f.]*")

@@ -267,6 +267,7 @@ def _tell_of_undo(state: State, event: FilesUndone) -> State:
     """The model reads which of its changes are gone, and no longer counts as having seen these files."""
     paths = [change.path for change in event.changed]
     state = replace(state, seen={path: seen for path, seen in state.seen.items() if path not in paths})
+    state = _wrote(state, event.changed) if event.redo else _without(state, {*paths})
     if state.pending:
         return state
     shown = ", ".join(paths[:NAMED]) + (f" and {len(paths) - NAMED} more" if len(paths) > NAMED else "")
@@ -391,6 +392,17 @@ def _wrote(state: State, changed: Sequence[FileChange]) -> State:
     new = [change for change in files if change.path not in known]
     wrote = (*known, *(change.path for change in new))
     return replace(state, wrote=wrote, made=(*made, *(c.path for c in new if c.before.kind == "absent")))
+
+
+def _without(state: State, paths: set[str]) -> State:
+    """As if the run had done nothing to these files."""
+    return replace(
+        state,
+        wrote=tuple(path for path in state.wrote if path not in paths),
+        made=tuple(path for path in state.made if path not in paths),
+        removed=tuple(path for path in state.removed if path not in paths),
+        moved=tuple(pair for pair in state.moved if paths.isdisjoint(pair)),
+    )
 
 
 def _moved(state: State, changed: Sequence[FileChange]) -> tuple[State, Sequence[FileChange]]:

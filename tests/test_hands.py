@@ -10,9 +10,10 @@ import pytest
 from support import World, finish, observations, outcomes, yes
 
 from autoagent import build
+from autoagent.events import FileChange, FilesUndone
 from autoagent.inbox import InboxMessage
 from autoagent.sandbox import bubblewrap
-from autoagent.state import State
+from autoagent.state import State, apply
 from autoagent.testing import ModelServer, done, thought
 
 held = pytest.mark.skipif(bool(bubblewrap.works()), reason=bubblewrap.works())
@@ -215,3 +216,16 @@ def test_how_much_of_a_download_has_come_is_told_while_it_comes(world: World) ->
     assert outcomes(state)[0] == ("download_file", "ok")
     assert told[-1] == "5.2 MB"
     assert len(told) > 2
+
+
+def test_what_was_taken_back_is_no_longer_said_to_be_made_or_removed(world: World) -> None:
+    world.file("old.txt", "x")
+    calls = [("write_file", {"path": "new.txt", "text": "n"}), ("delete_file", {"path": "old.txt"})]
+    state = run(world, *calls)
+    assert (state.made, state.removed) == (("new.txt",), ("old.txt",))
+    done = [change for event in world.events("command_finished") for change in event.changed]
+    back = tuple(FileChange(path=one.path, before=one.after, after=one.before) for one in done)
+    undone = apply(state, FilesUndone(changed=back, by="test"))
+    assert (undone.made, undone.wrote, undone.removed) == ((), (), ())
+    again = apply(undone, FilesUndone(changed=tuple(done), redo=True, by="test"))
+    assert (again.made, again.removed) == (("new.txt",), ("old.txt",))

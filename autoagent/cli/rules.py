@@ -15,10 +15,9 @@ from autoagent.cli.page import NO_LIMIT, Page, table
 from autoagent.errors import ConfigError
 from autoagent.journal import state_of
 from autoagent.places import find_run, runs_folder
-from autoagent.rules import LONGEST, Action, Asked, Rule, Scope, in_words, judge
+from autoagent.rules import LONGEST, SCOPES, Action, Asked, Rule, Scope, in_words, judge
 from autoagent.terminal.layout import Line, cells, line, one_line
 
-_FOR: dict[Scope, str] = {"run": "this run", "workspace": "this workspace", "all": "all runs"}
 _DOES: dict[Action, str] = {"allow": "allow", "ask": "ask first", "deny": "deny"}
 
 
@@ -113,7 +112,9 @@ def remove(rule: Sequence[str], workspace: Path, everywhere: bool) -> None:
     with _writing():
         was_there = rulebook.remove(gone.scope, workspace, gone.action, gone.text)
     if not was_there:
-        raise ConfigError(f"there is no rule {gone.action} {gone.text!r} for {_FOR[gone.scope]}. See: autoagent rules")
+        raise ConfigError(
+            f"there is no rule {gone.action} {gone.text!r} for {SCOPES[gone.scope]}. See: autoagent rules"
+        )
     Page().print(_told("removed", gone))
 
 
@@ -135,7 +136,7 @@ def test(command_line: str, workspace: Path) -> None:
         return
     rule = verdict.rule
     page.print(
-        line(one_line(f"{_DOES[verdict.action]}, by the rule {rule.text} ({_FOR[rule.scope]})", LONGEST), rest=2)
+        line(one_line(f"{_DOES[verdict.action]}, by the rule {rule.text} ({SCOPES[rule.scope]})", LONGEST), rest=2)
     )
 
 
@@ -161,7 +162,7 @@ def _print(found: Sequence[_Entry], *, numbered: bool) -> None:
     page = Page()
     rows: list[tuple[str, ...]] = []
     for number, entry in enumerate(found, 1):
-        where = entry.origin or _FOR[entry.rule.scope]
+        where = entry.origin or SCOPES[entry.rule.scope]
         rows.append((*([str(number)] if numbered else []), _DOES[entry.rule.action], entry.rule.text, where))
     fits = page.columns == NO_LIMIT or sum(max(map(cells, column)) + 2 for column in zip(*rows, strict=True)) <= (
         page.columns + 2
@@ -194,7 +195,7 @@ def _writing() -> Generator[None]:
 def _told(did: str, rule: Rule) -> Line:
     words = in_words(rule.text)
     beside = "" if rule.text == f"shell:{words}" else f" ({rule.text})"
-    return line(one_line(f"{did} for {_FOR[rule.scope]}: {_DOES[rule.action]} {words}{beside}", LONGEST), rest=2)
+    return line(one_line(f"{did} for {SCOPES[rule.scope]}: {_DOES[rule.action]} {words}{beside}", LONGEST), rest=2)
 
 
 def _never_holds(rule: Rule) -> str:

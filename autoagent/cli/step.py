@@ -4,8 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from autoagent.budget import Usage, dollars
 from autoagent.cli.page import when
 from autoagent.events import (
@@ -30,6 +28,7 @@ from autoagent.events import (
     RunResumed,
     RunStarted,
 )
+from autoagent.history import changes
 from autoagent.history.changes import deeds, net
 from autoagent.journal import artifact
 from autoagent.places import is_live
@@ -185,13 +184,7 @@ def held_words(sandbox: str) -> str:
 
 
 def changes_of(folder: Path, event: CommandFinished | FilesChanged | FilesUndone) -> Sequence[FileChange]:
-    """What it did to the workspace, also where that is a list beside the journal."""
-    if not event.changed_artifact:
-        return event.changed
-    return _CHANGES.validate_json(artifact(folder, event.changed_artifact))
-
-
-_CHANGES = TypeAdapter(tuple[FileChange, ...])
+    return changes.changes_of(event, lambda name: artifact(folder, name))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from autoagent.errors import AutoagentError, ConfigError, JournalError
 from autoagent.events import CommandFinished, CommandStarted, Event, FileChange, FileState, FilesUndone
 from autoagent.history import Failure, Presence, WorkspaceHistory
 from autoagent.history.changes import (
+    INLINE,
     Deed,
     Plan,
     Wanted,
@@ -41,7 +42,6 @@ from autoagent.terminal.words import counted, joined
 
 SHOWN = 40  # paths of one kind
 NAMED = 5  # in a question
-INLINE = 50  # changes that stand in the event itself
 DONE, PARTLY = 0, 3
 WEB = ("browse", "web_search", "download_file")
 

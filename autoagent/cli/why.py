@@ -19,7 +19,7 @@ from autoagent.events import (
     RuleKept,
 )
 from autoagent.places import is_live
-from autoagent.rules import Rule
+from autoagent.rules import SCOPES, Rule
 from autoagent.state import GRANTED, Observation, State
 from autoagent.terminal.calls import call_lines
 from autoagent.terminal.layout import Line, Piece, labelled, line, one_line
@@ -176,10 +176,7 @@ def _meaning(by: str) -> str:
 def _rules(state: State) -> tuple[str, ...]:
     """A person's rules as they are in force, in words."""
     kept: tuple[Rule, ...] = (*state.rules, *(state.setup.rules if state.setup else ()))
-    return tuple(f"{rule_words(rule.action, rule.text)} ({_OF[rule.scope]})" for rule in kept)
-
-
-_OF = {"run": "this run", "workspace": "this workspace", "all": "all runs"}
+    return tuple(f"{rule_words(rule.action, rule.text)} ({SCOPES[rule.scope]})" for rule in kept)
 
 
 def _lines(why: Why) -> list[Line]:

@@ -10,6 +10,9 @@ from autoagent.events import CommandFinished, CommandStarted, Event, FileChange,
 _CHANGES: TypeAdapter[tuple[FileChange, ...]] = TypeAdapter(tuple[FileChange, ...])
 
 
+INLINE = 50  # changes that stand in an event itself; more are an artifact
+
+
 @dataclass(frozen=True)
 class Deed:
     """What a command of a step changed; or what a person took back or brought back after that step."""
@@ -50,11 +53,11 @@ def deeds(events: Iterable[Event], artifact: Callable[[str], str]) -> list[Deed]
                     started[event.call_id] = None
             case CommandFinished():
                 started.pop(event.call_id, None)
-                found.append(Deed(step_of(event.call_id), _changes(event, artifact)))
+                found.append(Deed(step_of(event.call_id), changes_of(event, artifact)))
             case FilesChanged():
-                found.append(Deed(step, _changes(event, artifact)))
+                found.append(Deed(step, changes_of(event, artifact)))
             case FilesUndone():
-                changed = _changes(event, artifact)
+                changed = changes_of(event, artifact)
                 if started:  # it also took back what such a command had done, of which there is no other record
                     found.append(Deed(step_of(next(iter(started))), _unrecorded(found, changed)))
                 found.append(Deed(step, changed, undid=not event.redo, redid=event.redo))
@@ -158,9 +161,10 @@ def changes_json(changes: Sequence[FileChange]) -> str:
     return _CHANGES.dump_json(tuple(changes)).decode()
 
 
-def _changes(
+def changes_of(
     event: CommandFinished | FilesChanged | FilesUndone, artifact: Callable[[str], str]
 ) -> tuple[FileChange, ...]:
+    """What it did to the workspace, also where that is a list beside the journal."""
     if not event.changed_artifact:
         return event.changed
     return _CHANGES.validate_json(artifact(event.changed_artifact), strict=False)

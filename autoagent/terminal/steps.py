@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from autoagent import rules, stall
 from autoagent.ask import TRIES
 from autoagent.events import CommandFinished, Compacted, FileChange, ModelFailed, ModelReplied, RuleKept
-from autoagent.rules import Action, Scope
+from autoagent.rules import Action
 from autoagent.runs import call_in_short
 from autoagent.state import Observation, State
 from autoagent.terminal.layout import Line, Piece, Style, cells, cut, foreign, labelled, line, one_line
@@ -219,7 +219,6 @@ def put_back_lines(event: CommandFinished) -> list[Line]:
     return [line(Piece("! ", "warn"), told)] if told else []
 
 
-_KEPT_FOR: dict[Scope, str] = {"run": "this run", "workspace": "this workspace", "all": "all runs"}
 _DOES: dict[Action, str] = {"allow": "", "ask": "ask first: ", "deny": "never: "}
 
 
@@ -230,7 +229,7 @@ def rule_words(action: Action, text: str) -> str:
 
 def kept_words(event: RuleKept) -> str:
     """`kept for this run: requests to example.org`"""
-    return f"kept for {_KEPT_FOR[event.scope]}: {rule_words(event.action, event.rule)}"
+    return f"kept for {rules.SCOPES[event.scope]}: {rule_words(event.action, event.rule)}"
 
 
 def outside_words(state: State) -> str:
