@@ -288,7 +288,7 @@ MORE_SANDBOX = (
     "bubblewrap holds more: apt install bubblewrap (or dnf, pacman). Where it is there and does not work: sysctl -w "
     "kernel.unprivileged_userns_clone=1, on Ubuntu an AppArmor profile for /usr/bin/bwrap"
 )
-NO_SANDBOX = f"{MORE_SANDBOX}. In a container Landlock is used, which needs Linux 5.13 and must not be switched off"
+NO_SANDBOX = f"{MORE_SANDBOX}. In a container Landlock is used, which needs Linux 6.2 and must not be switched off"
 
 
 def check_workspace(workspace: Path) -> Check:
