@@ -523,7 +523,7 @@ def _make_effects(folder: Path, setup: Setup, files: Files, people: People) -> E
 
     def reach() -> Reach:
         found = protected(workspace, forbidden)
-        return Reach(workspace, found.read_only, found.hidden, interpreters, network=setup.sandbox_network)
+        return Reach(workspace, found.read_only, found.hidden, interpreters)
 
     programs = SandboxedPrograms(folder / "programs", setup.sandbox, reach, network=setup.sandbox_network)
     return Effects(files, programs, WorkspaceHistory(folder / "undo", workspace, forbidden=forbidden), people)

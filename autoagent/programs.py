@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 CODE = "{code}"  # in a Program's argv
+USUAL_S = 120  # that a program is given unless told
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,9 @@ class Box:
         self.reach = Reach(self.workspace, interpreters=interpreter_folders(self.workspace))
         self.programs = SandboxedPrograms(self.folder, layer, lambda: self.reach, limits=limits)
 
+    def reach_the_network(self) -> None:
+        self.programs = SandboxedPrograms(self.folder, self.layer, lambda: self.reach, limits=LIMITS, network=True)
+
     def call_id(self) -> str:
         self._calls += 1
         return f"{self._calls}.1"

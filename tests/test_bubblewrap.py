@@ -74,7 +74,7 @@ for kind, address in ((socket.AF_INET, tcp), (socket.AF_UNIX, abstract)):
 
 
 def test_with_the_network_it_reaches_what_the_user_reaches(box: Box) -> None:
-    box.reach = Reach(box.workspace, interpreters=box.reach.interpreters, network=True)
+    box.reach_the_network()
     with socket.create_server(("127.0.0.1", 0)) as server:
         line = f"import socket; socket.create_connection(('localhost', {server.getsockname()[1]})); print('reached')"
         assert box.run("python3", "-c", line).output == "reached\n"

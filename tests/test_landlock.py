@@ -171,5 +171,5 @@ def test_with_the_network_a_server_of_this_machine_is_reached_and_without_it_non
         line = f"import socket; socket.create_connection(('127.0.0.1', {server.getsockname()[1]})); print('reached')"
         assert "PermissionError" in box.run("python3", "-c", line).output
         line = line.replace("127.0.0.1", "localhost")
-        box.reach = Reach(box.workspace, interpreters=box.reach.interpreters, network=True)
+        box.reach_the_network()
         assert box.run("python3", "-c", line).output == "reached\n"

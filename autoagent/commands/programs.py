@@ -7,10 +7,9 @@ from autoagent.commands import calculator
 from autoagent.commands.pages import LINES, page
 from autoagent.env import Env, ShellLine, WorkspacePath
 from autoagent.errors import CommandError
-from autoagent.programs import CODE, Program
+from autoagent.programs import CODE, USUAL_S, Program
 from autoagent.registry import command
 
-TIMEOUT_S = 120
 MOST_S = 3_600
 LONGEST_CODE = 1 << 20  # characters
 _AS_A_SCRIPT = (
@@ -20,7 +19,7 @@ _AS_A_SCRIPT = (
 
 
 @command("executes")
-def run_shell(env: Env, command: ShellLine, timeout_s: int = TIMEOUT_S, background: bool = False) -> Program:
+def run_shell(env: Env, command: ShellLine, timeout_s: int = USUAL_S, background: bool = False) -> Program:
     """Run a line of shell in the workspace, to its end or for `timeout_s` seconds. Standard input is empty.
 
     `background`: a program that is to run on, such as a server. Later commands of this run reach it at 127.0.0.1; see
@@ -34,7 +33,7 @@ def run_shell(env: Env, command: ShellLine, timeout_s: int = TIMEOUT_S, backgrou
 
 @command("executes")
 def run_python(
-    env: Env, code: str = "", path: WorkspacePath = "", args: Sequence[str] = (), timeout_s: int = TIMEOUT_S
+    env: Env, code: str = "", path: WorkspacePath = "", args: Sequence[str] = (), timeout_s: int = USUAL_S
 ) -> Program:
     """Run Python in the workspace: `code`, or the script at `path`, with `args`. Print what you want to see."""
     _one_of(code, path)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from autoagent.errors import CommandError
-from autoagent.programs import CODE, Containment, Layer, Program, Progress, Ran, Running, Watch
+from autoagent.programs import CODE, USUAL_S, Containment, Layer, Program, Progress, Ran, Running, Watch
 from autoagent.sandbox import bubblewrap, seccomp, shim
 from autoagent.sandbox.reach import Reach
 
@@ -43,7 +43,7 @@ class ProgramLimits:
     many times what they use; shared memory it does not see. Where memory ends the kernel takes a program before us.
     """
 
-    cpu_s: int = 60  # at least: a program that was given more time may use it
+    cpu_s: int = 60  # of a program that is given no more than USUAL_S, as many times more as it is given
     background_cpu_s: int = 3_600
     memory: int = 3 << 30  # bytes
     file: int = 1 << 30  # bytes in each file that is written; builds and databases make large ones
@@ -93,7 +93,7 @@ class SandboxedPrograms:
     """Programs of one run, held by one layer. What they may reach is asked before each.
 
     `folder` is the run's own and outside of the workspace. `environ` gives the PATH, home and language where nothing
-    holds programs. `network` says what each `reach` will say of it, which is known before the workspace is looked at.
+    holds programs. With `network` programs reach what the user reaches, whatever `reach` says.
     """
 
     def __init__(
@@ -254,7 +254,7 @@ class SandboxedPrograms:
         just before it is mounted for the next one.
         """
         alive = any(not call.ended(0) for call in self._background.values())
-        return self._frozen if alive and self._frozen else self._reach()
+        return self._frozen if alive and self._frozen else replace(self._reach(), network=self._network)
 
     def _made(self, call_id: str) -> Path:
         folder = self._folder / call_id
@@ -315,7 +315,10 @@ class SandboxedPrograms:
             "join": 0,
             "limits": [
                 (resource.RLIMIT_CORE, 0),
-                (resource.RLIMIT_CPU, limits.background_cpu_s if background else max(limits.cpu_s, ceil(asked_s))),
+                (
+                    resource.RLIMIT_CPU,
+                    limits.background_cpu_s if background else ceil(limits.cpu_s * max(1.0, asked_s / USUAL_S)),
+                ),
                 (resource.RLIMIT_DATA, limits.memory),
                 (resource.RLIMIT_FSIZE, limits.file),
                 (resource.RLIMIT_NOFILE, limits.open_files),
