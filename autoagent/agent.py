@@ -5,18 +5,25 @@ from dataclasses import replace
 from string import Template
 
 from autoagent import memory, stall
-from autoagent.ask import Answer, Purpose, ask
-from autoagent.effects import Effects
-from autoagent.env import Files, Web
-from autoagent.errors import JournalError, ThoughtError
-from autoagent.events import ApprovalGiven, Compacted, Event, PersonSaid, ReviewAsked, RuleKept, RunEnded, RunPaused
+from autoagent.ask import Answer, ask
+from autoagent.errors import ThoughtError
+from autoagent.events import (
+    ApprovalGiven,
+    Compacted,
+    Event,
+    PersonSaid,
+    Purpose,
+    ReviewAsked,
+    RuleKept,
+    RunEnded,
+    RunPaused,
+)
 from autoagent.executor import EDITED, Executor
 from autoagent.inbox import InboxMessage
 from autoagent.journal import Journal
 from autoagent.models import PLAIN_TEXT, Model
 from autoagent.people import People
 from autoagent.prompts import Prompts
-from autoagent.registry import Registry
 from autoagent.state import UNREADABLE_IN_A_ROW, State
 from autoagent.thoughts import Thought, parse_thought
 
@@ -28,10 +35,7 @@ class Agent:
         self,
         journal: Journal,
         model: Model,
-        registry: Registry,
-        files: Files,
-        web: Web,
-        effects: Effects,
+        executor: Executor,
         people: People,
         *,
         prompts: Prompts,
@@ -39,11 +43,8 @@ class Agent:
     ):
         self.journal, self.model, self.people = journal, model, people
         self.prompts, self.fast_model = prompts, fast_model or model
-        if journal.state.setup is None:
-            raise JournalError(f"{journal.path}: the run has no start")
-        self.setup, self.schema = journal.state.setup, registry.reply_schema()
-        self.executor = Executor(journal, registry, files, web, effects, people, self.setup, model.count)
-        self.registry = registry
+        self.executor, self.registry = executor, executor.registry
+        self.setup, self.schema = executor.setup, executor.registry.reply_schema()
         self.fixed_text, self.fixed_tokens = prompts.system + json.dumps(self.schema), 0
 
     @property
@@ -67,8 +68,7 @@ class Agent:
 
     def close(self) -> None:
         """End programs, give back connections and folders; the journal is whoever's opened it."""
-        effects = self.executor.effects
-        for part in (effects.programs, effects.history, self.model, self.fast_model, self.executor.files):
+        for part in (self.executor, self.model, self.fast_model):
             part.close()
 
     def exhausted(self) -> RunPaused | RunEnded | None:

@@ -3,18 +3,17 @@
 import random
 import time
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from autoagent.budget import Usage
 from autoagent.errors import ContextTooLong, ModelUnavailable
-from autoagent.events import ModelCalled, ModelFailed, ModelReplied, RunPaused
+from autoagent.events import ModelCalled, ModelFailed, ModelReplied, Purpose, RunPaused
 from autoagent.journal import Journal
 from autoagent.memory import Context
 from autoagent.models import Model, Reply
 from autoagent.people import People
 
 TRIES, LONGEST_WAIT_S = 6, 120.0
-Purpose = Literal["step", "summary", "review"]
 
 
 @dataclass(frozen=True)

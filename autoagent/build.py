@@ -16,9 +16,10 @@ from autoagent import __version__, prompts
 from autoagent.agent import Agent
 from autoagent.budget import COST_USD, REPLY_TOKENS, STEPS, Limits, Usage, dollars
 from autoagent.effects import Effects
-from autoagent.env import Fetched, Files, Found
-from autoagent.errors import ConfigError, JournalError, SandboxError
+from autoagent.env import Fetched, Files, Found, Memory, Recalled
+from autoagent.errors import CommandError, ConfigError, JournalError, SandboxError
 from autoagent.events import NetworkAllowed, RuleKept, RunResumed, RunStarted, Setup
+from autoagent.executor import Executor
 from autoagent.history import WorkspaceHistory
 from autoagent.journal import Journal, artifact, make_folder
 from autoagent.masking import Mask
@@ -309,7 +310,8 @@ def make_registry(setup: Setup, notify: Notify, commands: Sequence[Command[..., 
 
 def describe(commands: Iterable[Command[..., Any]]) -> str:
     """The commands as the system prompt lists them."""
-    effects = {"reads": "", "asks": "", "ends": "", "writes": " (changes files)", "executes": " (runs a program)"}
+    effects = dict.fromkeys(("reads", "remembers", "asks", "ends"), "")
+    effects |= {"writes": " (changes files)", "executes": " (runs a program)"}
     lines: list[str] = []
     for cmd in commands:
         description = " ".join(cmd.description.split())
@@ -492,13 +494,22 @@ def make_agent(
     if setup is None:
         raise JournalError(f"{journal.path}: the run has no start")
     files = Workspace(Path(setup.workspace), forbidden=own_folders())
-    return Agent(
+    model = make_model(setup.model, setup, settings, notify)
+    executor = Executor(
         journal,
-        make_model(setup.model, setup, settings, notify),
         make_registry(setup, lambda _: None, commands),
         files,
         RunWeb(setup, notify),
         _make_effects(journal.folder, setup, files, people),
+        people,
+        _NoMemories(),
+        setup,
+        model.count,
+    )
+    return Agent(
+        journal,
+        model,
+        executor,
         people,
         prompts=prompts.Prompts(
             system=artifact(journal.folder, state.system),
@@ -507,6 +518,18 @@ def make_agent(
         ),
         fast_model=make_model(setup.fast_model, setup, settings, notify) if setup.fast_model else None,
     )
+
+
+class _NoMemories:
+    """Until there is a place for them."""
+
+    def recall(self, query: str, limit: int) -> tuple[Recalled, ...]:
+        return ()
+
+    def remember(self, text: str, tags: Sequence[str], source: str, *, everywhere: bool) -> Memory:
+        raise CommandError("Nothing can be kept for later runs here.")
+
+    def close(self) -> None: ...
 
 
 def own_folders() -> list[Path]:

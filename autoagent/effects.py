@@ -67,6 +67,7 @@ class Result:
     text: str
     whole: str = ""
     says_more: bool = False
+    outside: bool = False
     detail: str = ""
     wrote: str = ""
     seconds: float = 0.0
@@ -118,7 +119,7 @@ class Effects:
                 case None:
                     came = bound.run(env)
                     part = came if isinstance(came, Excerpt) else Excerpt(str(came), "")
-                    result = Result("ok", part.text, part.whole, part.says_more)
+                    result = Result("ok", part.text, part.whole, part.says_more, part.outside)
         except CommandError as error:
             result = self._failed(planned, error)
         except Exception as error:  # noqa: BLE001  # plugins raise anything; the run goes on

@@ -1,11 +1,12 @@
 """What a command may touch: commands take an Env instead of reaching for globals."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Annotated, Any, BinaryIO, Literal, Protocol
 
+from autoagent.claims import Claim
 from autoagent.programs import Programs
 
 
@@ -125,12 +126,58 @@ class Excerpt:
     """The part of a long text that matters: what a command returns whose result is more than its share.
 
     `text` fits the share; `whole` is kept beside it and read with read_observation. `says_more`: the text itself tells
-    how to read on.
+    how to read on. `outside`: it holds text from outside the workspace, though not all results of its command do.
     """
 
     text: str
     whole: str
     says_more: bool = False
+    outside: bool = False
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A fact that is kept for later runs. `source` is what it was learned from, "" where nobody said.
+
+    `at` is when, in ISO 8601; `run` learned it, for its `workspace`, or for all where that is "". `outside`: that run
+    had read text from outside by then, so these may be anybody's words.
+    """
+
+    id: str
+    text: str
+    tags: tuple[str, ...]
+    at: str
+    run: str
+    source: str
+    workspace: str
+    outside: bool
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """A passage that answers a query. `source` is the id of an observation of this run (3.1) or of a memory (m12).
+
+    `name` says in words what it is of; `outside`: it may be anybody's words.
+    """
+
+    source: str
+    name: str
+    text: str
+    outside: bool
+
+
+class Memories(Protocol):
+    """What a run can remember: all that it has read itself, and facts that earlier runs kept."""
+
+    def recall(self, query: str, limit: int) -> tuple[Recalled, ...]:
+        """The passages that answer best, of what this run read (also what was compacted away) and of kept facts."""
+        ...
+
+    def remember(self, text: str, tags: Sequence[str], source: str, *, everywhere: bool) -> Memory:
+        """Keep a fact for later runs, in this workspace or in all. The same call of a run keeps it once."""
+        ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -140,6 +187,7 @@ class Completion:
     result: str
     files: tuple[str, ...] = ()
     reached: bool = True
+    claims: tuple[Claim, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -214,6 +262,7 @@ class Env:
     files: Files
     web: Web
     programs: Programs
+    memories: Memories
     observation: Callable[[str], str]
     last_seen: Callable[[str], str | None]
     saw: Callable[[str, str], None]

@@ -10,12 +10,17 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from autoagent.budget import Limits, Usage
+from autoagent.claims import Evidence
+from autoagent.criteria import Criterion, Verdict
 from autoagent.programs import Layer
 from autoagent.rules import Action, Rule, Scope
 from autoagent.thoughts import CommandCall, Thought
 
 FORMAT = 1
 Approve = Literal["every", "acts", "sandboxed", "never"]
+Review = Literal["auto", "always", "off"]
+EvidenceMode = Literal["require", "mark", "off"]
+Purpose = Literal["step", "summary", "review", "acceptance", "handover"]
 
 
 def _now() -> str:
@@ -52,6 +57,11 @@ class Setup(BaseModel):
     sandbox_network: bool = False  # programs reach the network, as a person wanted
     unsandboxed: bool = False  # a person wanted programs to run where nothing holds them
     rules: tuple[Rule, ...] = ()  # those of the workspace and for all runs, as they were when it started or went on
+    review: Review = "off"  # of criteria that no command decides; runs of before there was one had none
+    review_model: str = ""
+    escalate_model: str = ""  # asked where the loop guard wants another plan
+    evidence: EvidenceMode = "off"
+    protect: tuple[str, ...] = ()  # patterns of files that checks read: the run may not change them
     safe_mode: bool = False  # no plugins, nothing of the workspace's settings, no prompts but the built-in ones
 
 
@@ -100,11 +110,53 @@ class RunEnded(_Event):
     files: tuple[str, ...] = ()
 
 
+class CriteriaSet(_Event):
+    """What has to be true at the end: as a person gave it, or as the model drafted it and a person may have edited."""
+
+    type: Literal["criteria_set"] = "criteria_set"
+    criteria: tuple[Criterion, ...]
+    by: str  # "flags", "model", "terminal", "answer", …
+    message_id: str = ""
+
+
+class CriteriaJudged(_Event):
+    """What came of criteria when the model said that the goal is reached with the command `call_id`.
+
+    `round` counts the reviews of the run; 0 are checks of the runtime's, or a person's word.
+    """
+
+    type: Literal["criteria_judged"] = "criteria_judged"
+    call_id: str
+    verdicts: tuple[Verdict, ...]
+    round: int = 0
+    seconds: float = 0.0
+
+
+class EvidenceChecked(_Event):
+    """What came of looking up the claims and figures of the result that the command `call_id` gives."""
+
+    type: Literal["evidence_checked"] = "evidence_checked"
+    call_id: str
+    evidence: Evidence
+    seconds: float = 0.0
+
+
+class HandoverWritten(_Event):
+    """Where the run stands as a limit ends it, for whoever resumes it; a digest where no call of a model fits."""
+
+    type: Literal["handover_written"] = "handover_written"
+    done: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
+    next: str = ""
+    files: tuple[str, ...] = ()
+    by: Literal["model", "digest"]
+
+
 class ModelCalled(_Event):
     """Intent to ask the model, with the most that it may take. `tail` is the last message of the context."""
 
     type: Literal["model_called"] = "model_called"
-    purpose: Literal["step", "summary", "review"] = "step"
+    purpose: Purpose = "step"
     model: str
     tail: str
     estimated_tokens: int  # input as counted here, before calibration
@@ -118,7 +170,7 @@ class ModelReplied(_Event):
     """
 
     type: Literal["model_replied"] = "model_replied"
-    purpose: Literal["step", "summary", "review"] = "step"
+    purpose: Purpose = "step"
     reply: str
     finish_reason: str = ""
     usage: Usage
@@ -312,6 +364,10 @@ class Compacted(_Event):
 
 Event = (
     RunStarted
+    | CriteriaSet
+    | CriteriaJudged
+    | EvidenceChecked
+    | HandoverWritten
     | RunResumed
     | RunPaused
     | RunEnded

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 
 from autoagent import memory, policy, stall
 from autoagent.effects import OUT_OF_TIME, Effects, Result, failed, surprise
-from autoagent.env import Change, Completion, Env, Fetched, Files, Found, Web
+from autoagent.env import Change, Completion, Env, Fetched, Files, Found, Memories, Web
 from autoagent.errors import CommandError
 from autoagent.events import (
     ApprovalAsked,
@@ -50,6 +50,7 @@ class Executor:
     web: Web
     effects: Effects
     people: People
+    memories: Memories
     setup: Setup
     count: memory.Count
     known: KnownAddresses = field(default_factory=KnownAddresses)
@@ -99,6 +100,11 @@ class Executor:
             self.effects.programs.forget(call.id)
         if result.cut:
             self.journal.append(RunPaused(status="paused", reason=self.people.stop_reason))
+
+    def close(self) -> None:
+        """End programs, give back connections and folders; the journal is whoever's opened it."""
+        for part in (self.effects.programs, self.effects.history, self.memories, self.files):
+            part.close()
 
     def settle(self) -> None:
         """Journal what programs in the background changed in the workspace."""
@@ -351,6 +357,8 @@ class Executor:
             return False
         if not (result.outcome == "ok" or (result.outcome == "failed" and command.address_params)):
             return False
+        if result.outside:
+            return True
         again = call.call.args.get("id") if command.name == READ_AGAIN else None
         return command.outside or (isinstance(again, str) and self._was_from_outside(again))
 
@@ -371,6 +379,7 @@ class Executor:
             files=self.files,
             web=self._guarded_web(),
             programs=self.effects.programs,
+            memories=self.memories,
             observation=self._observation,
             last_seen=state.seen.get,
             saw=seen.__setitem__,

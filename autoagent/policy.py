@@ -182,7 +182,7 @@ def _unasked(bound: Bound, approve: Approve, containment: Containment) -> str:
     command = bound.command
     if approve == "never":
         return "continuous mode"
-    if command.effect == "reads" and approve in ("acts", "sandboxed"):
+    if command.effect in ("reads", "remembers") and approve in ("acts", "sandboxed"):
         return "reading"
     if (
         approve == "sandboxed"

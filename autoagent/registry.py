@@ -20,7 +20,7 @@ from autoagent.thoughts import CommandCall, Thought
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=str | Excerpt | Change | Program | Completion)
-Effect = Literal["reads", "writes", "executes", "sends", "asks", "ends"]
+Effect = Literal["reads", "remembers", "writes", "executes", "sends", "asks", "ends"]
 ENTRY_POINTS = "autoagent.commands"
 MAX_SHOWN = 100  # characters of a wrong name
 
@@ -57,9 +57,9 @@ class Command(Generic[P, R]):
     @property
     def signature(self) -> str:
         """`read_file(path: string, offset?: integer)`, with a ? for what may be left out."""
-        required = self.schema.get("required", [])
+        required, definitions = self.schema.get("required", []), self.schema.get("$defs", {})
         params = [
-            f"{name}{'' if name in required else '?'}: {type_words(shape)}"
+            f"{name}{'' if name in required else '?'}: {type_words(shape, definitions)}"
             for name, shape in self.schema["properties"].items()
         ]
         return f"{self.name}({', '.join(params)})"

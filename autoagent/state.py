@@ -6,6 +6,8 @@ from functools import reduce
 from typing import Literal
 
 from autoagent.budget import Limits, Usage
+from autoagent.claims import Evidence
+from autoagent.criteria import Criterion, Draft, Verdict
 from autoagent.env import ABSENT
 from autoagent.errors import JournalCorrupt
 from autoagent.events import (
@@ -14,11 +16,15 @@ from autoagent.events import (
     CommandFinished,
     CommandStarted,
     Compacted,
+    CriteriaJudged,
+    CriteriaSet,
     Event,
+    EvidenceChecked,
     FileChange,
     FilesChanged,
     FileState,
     FilesUndone,
+    HandoverWritten,
     ModelCalled,
     ModelFailed,
     ModelReplied,
@@ -91,6 +97,9 @@ class PendingCall:
     by: str = ""
     reason: str = ""
     started: CommandStarted | None = None
+    checked: bool = False  # of the end of a run: the runtime's own checks were made
+    evidence: Evidence | None = None  # and the claims looked up
+    reviewed: bool = False  # and what no command decides was judged
 
 
 @dataclass(frozen=True)
@@ -128,6 +137,14 @@ class State:
     steps: tuple[Step, ...] = ()
     thought: Thought | None = None
     plan: tuple[str, ...] = ()  # the last one that the model gave
+    criteria: tuple[Criterion, ...] = ()
+    draft: Draft | None = None  # of criteria, that is not settled yet
+    settled: bool = False  # the criteria are: also where there are none
+    verdicts: tuple[Verdict, ...] = ()  # the newest of each criterion, by its number
+    reviews: int = 0  # rounds
+    evidence: Evidence | None = None  # of the newest result that was looked up
+    looked_up: int = 0  # results
+    handover: HandoverWritten | None = None
     pending: Pending | None = None
     summary: str = ""
     summary_tokens: int = 0
@@ -181,6 +198,12 @@ def apply(state: State, event: Event) -> State:
             return replace(state, usage=usage, open_call=None, worked_s=worked, too_long=too_long, failures=failures)
         case NetworkAllowed():
             return state
+        case CriteriaSet():
+            return replace(state, criteria=event.criteria, draft=None, settled=True)
+        case CriteriaJudged() | EvidenceChecked():
+            return _apply_to_ending(state, event)
+        case HandoverWritten():
+            return replace(state, handover=event)
         case RuleKept():
             return replace(state, rules=(*state.rules, Rule(action=event.action, text=event.rule)))
         case PersonSaid():
@@ -207,6 +230,26 @@ def _lost(state: State) -> Usage:
 
 def _unseen(state: State) -> int:
     return state.at_most + (state.open_call is not None)
+
+
+def _apply_to_ending(state: State, event: CriteriaJudged | EvidenceChecked) -> State:
+    """What was found out of a result that is to end the run."""
+    state = replace(state, worked_s=state.worked_s + event.seconds)
+    match event:
+        case EvidenceChecked():
+            state = replace(state, evidence=event.evidence, looked_up=state.looked_up + 1)
+            found = {"evidence": event.evidence}
+        case CriteriaJudged():
+            new = {verdict.criterion: verdict for verdict in event.verdicts}
+            kept = {verdict.criterion: verdict for verdict in state.verdicts} | new
+            reviews = max(state.reviews, event.round)
+            state = replace(state, verdicts=tuple(kept[number] for number in sorted(kept)), reviews=reviews)
+            found = {"reviewed" if event.round else "checked": True}
+    pending = state.pending
+    if pending is None:
+        return state
+    calls = tuple(replace(call, **found) if call.id == event.call_id else call for call in pending.calls)
+    return replace(state, pending=replace(pending, calls=calls))
 
 
 def _apply_to_run(state: State, event: RunStarted | RunResumed | RunPaused | RunEnded) -> State:
@@ -290,7 +333,7 @@ def _apply_reply(state: State, event: ModelReplied) -> State:
     if event.purpose == "review":
         told = f"{REVIEWED}\n{event.said}"
         return _close(state, "skipped", told, event.tokens + 80)
-    if event.purpose == "summary":
+    if event.purpose != "step":
         return state
     if called and called.estimated_tokens and not event.usage_estimated:
         ratio = event.usage.input_tokens / called.estimated_tokens
@@ -304,6 +347,8 @@ def _apply_reply(state: State, event: ModelReplied) -> State:
     calls = tuple(PendingCall(f"{number}.{i}", call) for i, call in enumerate(event.thought.commands, 1))
     step = Step(number, event.said, event.tokens, ())
     plan = event.thought.plan or state.plan
+    if event.thought.draft and not state.settled:
+        state = replace(state, draft=event.thought.draft)
     return replace(state, step=number, thought=event.thought, plan=plan, pending=Pending(step, calls), unreadable=0)
 
 

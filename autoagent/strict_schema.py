@@ -10,6 +10,7 @@ from typing import Any, cast
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticUserError
 
+from autoagent.criteria import Needs
 from autoagent.env import MARK_KEY
 from autoagent.errors import ConfigError
 
@@ -45,12 +46,21 @@ def reply_schema(arguments: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         for shape in definitions.values():
             _require_all(shape)
         calls.append(_closed({"name": {"type": "string", "const": name}, "args": args}))
-    texts = {key: {"type": "string"} for key in ("text", "reasoning", "criticism", "speak")}
-    plan = {"type": "array", "items": {"type": "string"}}
     order = ("text", "reasoning", "plan", "criticism", "speak")
-    thoughts = _closed({key: plan if key == "plan" else texts[key] for key in order})
-    schema = _closed({"thoughts": thoughts, "commands": {"type": "array", "items": {"anyOf": calls}}})
+    thoughts = _closed({key: _TEXTS if key == "plan" else _TEXT for key in order})
+    schema = _closed(
+        {
+            "thoughts": thoughts,
+            "criteria": _or_null({"type": "array", "items": _closed(_CRITERION)}),
+            "needs": _or_null(_closed(dict.fromkeys(Needs.model_fields, _TEXTS))),
+            "commands": {"type": "array", "items": {"anyOf": calls}},
+        }
+    )
     return schema | ({"$defs": definitions} if definitions else {})
+
+
+def _or_null(shape: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [shape, {"type": "null"}]}
 
 
 def _closed(properties: dict[str, Any]) -> dict[str, Any]:
@@ -60,6 +70,11 @@ def _closed(properties: dict[str, Any]) -> dict[str, Any]:
         "required": list(properties),
         "additionalProperties": False,
     }
+
+
+_TEXT: dict[str, Any] = {"type": "string"}
+_TEXTS: dict[str, Any] = {"type": "array", "items": _TEXT}
+_CRITERION = {"text": _TEXT} | {name: _or_null(_TEXT) for name in ("command", "file", "pattern")}
 
 
 def _strict(schema: dict[str, Any], where: str) -> None:
@@ -94,7 +109,7 @@ def _require_all(schema: Any) -> None:
         required = schema.get("required", [])
         for name, shape in schema["properties"].items():
             if name not in required and not _nullable(shape):
-                schema["properties"][name] = {"anyOf": [shape, {"type": "null"}]}
+                schema["properties"][name] = _or_null(shape)
         schema["required"] = list(schema["properties"])
     for value in schema.values():
         _require_all(value)
@@ -104,13 +119,16 @@ def _nullable(shape: dict[str, Any]) -> bool:
     return {"type": "null"} in shape.get("anyOf", [])
 
 
-def type_words(shape: dict[str, Any]) -> str:
+def type_words(shape: dict[str, Any], definitions: Mapping[str, Any]) -> str:
+    """A type as the model reads it: `list of string`, `{text, source, quote}` for a nested one."""
     if "enum" in shape:
         return " | ".join(json.dumps(value) for value in shape["enum"])
     if "const" in shape:
         return json.dumps(shape["const"])
     if "anyOf" in shape:
-        return " | ".join(dict.fromkeys(type_words(s) for s in shape["anyOf"] if s != {"type": "null"}))
+        return " | ".join(dict.fromkeys(type_words(s, definitions) for s in shape["anyOf"] if s != {"type": "null"}))
     if shape.get("type") == "array":
-        return f"list of {type_words(shape['items'])}"
-    return str(shape.get("type") or shape.get("$ref", "object").rpartition("/")[2])
+        return f"list of {type_words(shape['items'], definitions)}"
+    if named := definitions.get(shape.get("$ref", "").rpartition("/")[2]):
+        return f"{{{', '.join(named['properties'])}}}" if "properties" in named else type_words(named, definitions)
+    return str(shape.get("type", "object"))

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from autoagent.criteria import MOST, Criterion, Draft, Needs
 from autoagent.errors import ThoughtError
 from autoagent.reading import SHAPE, read_embedded, read_object
 
@@ -40,6 +41,7 @@ class Thought(BaseModel):
     criticism: str = ""
     speak: str = ""
     commands: tuple[CommandCall, ...]
+    draft: Draft | None = None  # of acceptance criteria, in the first reply
 
     def shortened(self) -> "Thought":
         """With the beginning of each long argument only: it was carried out, and need not be read again."""
@@ -49,7 +51,7 @@ class Thought(BaseModel):
         """The reply in its one canonical form: what the model sees of what it said."""
         return json.dumps(
             {
-                "thoughts": self.model_dump(exclude={"commands"}),
+                "thoughts": self.model_dump(exclude={"commands", "draft"}),
                 "commands": [call.model_dump() for call in self.commands],
             },
             ensure_ascii=False,
@@ -105,24 +107,56 @@ def _thought(data: Any) -> Thought:
         criticism=_text(thoughts, "criticism"),
         speak=_text(thoughts, "speak"),
         commands=tuple(_call(item) for item in _calls(data)),
+        draft=_draft(data),
     )
 
 
-def _text(thoughts: Any, key: str) -> str:
+def _draft(data: dict[str, Any]) -> Draft | None:
+    """Criteria and needs beside the thoughts; an empty list is none."""
+    given: Any = data.get("criteria")
+    if not given:
+        return None
+    items = cast(list[Any], given) if isinstance(given, list) else [given]
+    if len(items) > MOST:
+        raise ThoughtError(f"There are {len(items)} criteria; {MOST} are allowed. Keep those that the goal asks for.")
+    needs: Any = data.get("needs")
+    needs = cast(dict[str, Any], needs) if isinstance(needs, dict) else {}
+    listed = {key: _strings(needs.get(key), f"needs.{key}") for key in Needs.model_fields}
+    return Draft(criteria=tuple(_criterion(item) for item in items), needs=Needs(**listed))
+
+
+def _criterion(item: Any) -> Criterion:
+    item = {"text": item} if isinstance(item, str) else item
+    if not isinstance(item, dict):
+        raise ThoughtError(f'A criterion must look like {{"text": "…", "command": null}}, not {_kind(item)}.')
+    given = {key: _text(item, key, of="criteria") for key in ("text", "command", "file", "pattern")}
+    if not any(given.values()):
+        raise ThoughtError("A criterion has no text.")
+    if given["pattern"] and not given["file"]:
+        raise ThoughtError("A criterion's pattern needs its file.")
+    given["text"] = given["text"].strip() or given["command"] or given["file"]
+    return Criterion.model_validate(given)
+
+
+def _strings(value: Any, name: str) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(line, str) for line in cast(list[Any], value)):
+        raise ThoughtError(f"{name} must be a list of strings.")
+    return tuple(cast(list[str], value))
+
+
+def _text(thoughts: Any, key: str, of: str = "thoughts") -> str:
     value = thoughts.get(key)
     if value is not None and not isinstance(value, str):
-        raise ThoughtError(f"thoughts.{key} must be a string, not {_kind(value)}.")
+        raise ThoughtError(f"{of}.{key} must be a string, not {_kind(value)}.")
     return value or ""
 
 
 def _plan(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         value = [re.sub(r"^\s*[-*]\s+", "", line) for line in value.splitlines() if line.strip()]
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not all(isinstance(line, str) for line in cast(list[Any], value)):
-        raise ThoughtError("thoughts.plan must be a list of strings.")
-    return tuple(cast(list[str], value))
+    return _strings(value, "thoughts.plan")
 
 
 def _calls(data: dict[str, Any]) -> list[Any]:

@@ -89,6 +89,7 @@ def browse(url: str, question: str, share_tokens: int = 4_000) -> Excerpt:
         files=None,  # type: ignore[arg-type]
         web=Outside(Fetcher(allow_local=True)),
         programs=None,  # type: ignore[arg-type]
+        memories=None,  # type: ignore[arg-type]
         observation=str,
         last_seen=lambda _: None,
         saw=lambda _path, _fingerprint: None,

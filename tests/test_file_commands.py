@@ -40,6 +40,7 @@ class Desk:
             files=self.files,
             web=None,  # type: ignore[arg-type]
             programs=None,  # type: ignore[arg-type]
+            memories=None,  # type: ignore[arg-type]
             observation=self.observation,
             last_seen=self.seen.get,
             saw=self.seen.__setitem__,

@@ -26,6 +26,7 @@ class Desk:
             files=self.files,
             web=None,  # type: ignore[arg-type]
             programs=None,  # type: ignore[arg-type]
+            memories=None,  # type: ignore[arg-type]
             observation=str,
             last_seen=lambda _: None,
             saw=lambda path, seen: None,

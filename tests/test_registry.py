@@ -127,7 +127,7 @@ def test_the_reply_schema_is_valid_for_strict_outputs(hint: Any, default: dict[s
 def test_the_schema_of_the_built_in_commands_is_strict_and_thinks_first() -> None:
     schema = Registry(COMMANDS).reply_schema()
     check_strict(schema, schema)
-    assert list(schema["properties"]) == ["thoughts", "commands"]
+    assert list(schema["properties"]) == ["thoughts", "criteria", "needs", "commands"]
     branches = schema["properties"]["commands"]["items"]["anyOf"]
     assert [branch["properties"]["name"] for branch in branches] == [
         {"type": "string", "const": item.name} for item in COMMANDS
@@ -348,7 +348,8 @@ def test_the_environment_may_be_any_parameter(tmp_path: Path) -> None:
     def share(text: str, *, env: Env) -> str:
         return f"{text} {env.share_tokens}"
 
-    env = Env(files=None, web=None, programs=None, observation=str, last_seen=str, saw=print, share_tokens=7, count=len)  # type: ignore[arg-type]
+    world: Any = dict.fromkeys(("files", "web", "programs", "memories"))
+    env = Env(**world, observation=str, last_seen=lambda _: None, saw=print, share_tokens=7, count=len)  # type: ignore[arg-type]
     assert Registry([share]).bind(CommandCall(name="share", args={"text": "a"})).run(env) == "a 7"
     assert share.signature == "share(text: string)"
 

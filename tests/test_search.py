@@ -1123,6 +1123,7 @@ def web_search(web: Any, share_tokens: int = 4_000, **args: Any) -> str:
         files=None,  # type: ignore[arg-type]
         web=web,
         programs=None,  # type: ignore[arg-type]
+        memories=None,  # type: ignore[arg-type]
         observation=str,
         last_seen=lambda _: None,
         saw=lambda path, seen: None,

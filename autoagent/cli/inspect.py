@@ -95,6 +95,7 @@ def commands(workspace: Path, as_json: bool) -> None:
 
 _EFFECTS = {
     "reads": "reads",
+    "remembers": "keeps a fact",
     "writes": "changes files",
     "executes": "runs a program",
     "sends": "sends data",

@@ -12,10 +12,14 @@ from autoagent.events import (
     CommandFinished,
     CommandStarted,
     Compacted,
+    CriteriaJudged,
+    CriteriaSet,
     Event,
+    EvidenceChecked,
     FileChange,
     FilesChanged,
     FilesUndone,
+    HandoverWritten,
     ModelCalled,
     ModelFailed,
     ModelReplied,
@@ -33,6 +37,7 @@ from autoagent.history.changes import deeds, net
 from autoagent.journal import artifact
 from autoagent.places import is_live
 from autoagent.state import Observation, PendingCall, State
+from autoagent.terminal import criteria
 from autoagent.terminal.calls import call_lines, diff_lines
 from autoagent.terminal.layout import Line, Piece, foreign, labelled, line
 from autoagent.terminal.question import offers
@@ -154,6 +159,14 @@ def _event_lines(folder: Path, moment: Moment) -> list[Line]:
             return [line(), line(f"{event.by} said"), *foreign(event.text)]
         case ReviewAsked():
             return [line(f"{event.by} asked for a critic")]
+        case CriteriaSet():
+            return [line(), line(f"criteria, by {event.by}"), *criteria.set_lines(event)]
+        case CriteriaJudged():
+            return [line(), *criteria.judged_lines(event, moment.after)]
+        case EvidenceChecked():
+            return [line(), line("evidence"), *criteria.evidence_lines(event.evidence)]
+        case HandoverWritten():
+            return [line(), line(f"hand-over, by {event.by}"), *criteria.handover_lines(event)]
         case NetworkAllowed():
             return [line(f"{event.by}: programs may reach the network", rest=2)]
         case RuleKept():

@@ -14,6 +14,9 @@ from autoagent.commands import COMMANDS
 from autoagent.events import (
     ApprovalGiven,
     Compacted,
+    CriteriaJudged,
+    CriteriaSet,
+    EvidenceChecked,
     FilesChanged,
     FilesUndone,
     ModelCalled,
@@ -30,7 +33,7 @@ from autoagent.runs import call_in_short
 from autoagent.state import Observation, State
 from autoagent.terminal.layout import cells, cut, one_line
 from autoagent.terminal.steps import kept_words
-from autoagent.terminal.words import counted, joined, thousands
+from autoagent.terminal.words import DOING, counted, joined, thousands
 from autoagent.thoughts import CommandCall
 
 RESULT_COLUMNS = 28  # that what came of a step keeps beside a long command
@@ -94,10 +97,9 @@ def _rows(story: Sequence[Moment], *, live: bool) -> Iterator[Row]:
         if failed:
             yield _failed_row(failed, answered=False)
     if (called := state.open_call) and state.status == "running":
-        doing = {"step": "thinking", "summary": "summarising older steps", "review": "a critic is looking"}
         number = story[-1].step
         told = f"since {when(called.at):%H:%M:%S}" if live else "interrupted before the reply"
-        yield Row(number, number, called.at, Usage(), doing[called.purpose], told)
+        yield Row(number, number, called.at, Usage(), DOING[called.purpose], told)
 
 
 def _row_between(moment: Moment, spent_on_summary: Sequence[Moment]) -> Iterator[Row]:
@@ -116,6 +118,16 @@ def _row_between(moment: Moment, spent_on_summary: Sequence[Moment]) -> Iterator
             yield row("a critic looked", one_line(event.reply, 200), number=moment.step)
         case PersonSaid():
             yield row(f'{event.by} said: "{one_line(event.text, 200)}"')
+        case CriteriaSet():
+            yield row(f"criteria set by {event.by}", one_line("; ".join(c.text for c in event.criteria), 200))
+        case CriteriaJudged():
+            met = sum(verdict.state == "met" for verdict in event.verdicts)
+            by = "reviewed" if event.round else "checked"
+            yield row(f"criteria {by}", f"{met} of {len(event.verdicts)} met", number=moment.step)
+        case EvidenceChecked():
+            yield row("evidence looked up", event.evidence.in_words() or "nothing claimed", number=moment.step)
+        case ModelReplied(purpose="handover"):
+            yield row("hand-over written", one_line(event.reply, 200), number=moment.step)
         case NetworkAllowed():
             yield row(f"{event.by}: programs may reach the network")
         case RuleKept():

@@ -1,5 +1,6 @@
 """Commands about the run itself: ask the person, end with a result, give up."""
 
+from autoagent.claims import Claim
 from autoagent.env import ABSENT, Completion, Env, WorkspacePath
 from autoagent.errors import CommandError
 from autoagent.registry import command
@@ -12,14 +13,19 @@ def ask_person(question: str) -> str:
 
 
 @command("ends")
-def task_complete(env: Env, result: str, files: list[WorkspacePath] | None = None) -> Completion:
-    """End the run: `result` is what the person gets, in full; `files` are those you made for it. They must exist."""
+def task_complete(
+    env: Env, result: str, files: list[WorkspacePath] | None = None, claims: list[Claim] | None = None
+) -> Completion:
+    """End the run: `result` is what the person gets, in full; `files` are those you made for it. They must exist.
+
+    `claims`: each fact of the result with its source and a quote, copied word for word from what you read.
+    """
     named = tuple(files or ())
     if missing := [path for path in named if env.files.fingerprint(path) == ABSENT]:
         raise CommandError(f"These files do not exist: {', '.join(missing)}. Write them, or leave them out.")
     if not result.strip():
         raise CommandError("The result is empty. Say what was reached.")
-    return Completion(result, named)
+    return Completion(result, named, claims=tuple(claims or ()))
 
 
 @command("ends")

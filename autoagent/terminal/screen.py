@@ -9,10 +9,14 @@ from autoagent.events import (
     CommandFinished,
     CommandStarted,
     Compacted,
+    CriteriaJudged,
+    CriteriaSet,
     Event,
+    EvidenceChecked,
     FileChange,
     FilesChanged,
     FilesUndone,
+    HandoverWritten,
     ModelCalled,
     ModelFailed,
     ModelReplied,
@@ -28,16 +32,15 @@ from autoagent.events import (
 from autoagent.models import Heard
 from autoagent.programs import Progress
 from autoagent.state import State
-from autoagent.terminal import steps
+from autoagent.terminal import criteria, steps
 from autoagent.terminal.calls import call_lines, diff_lines
 from autoagent.terminal.layout import Line, Piece, line, one_line
 from autoagent.terminal.live import Doing, LiveLine
 from autoagent.terminal.look import Look
-from autoagent.terminal.words import counted, spent, thousands
+from autoagent.terminal.words import DOING, counted, spent, thousands
 from autoagent.thoughts import CommandCall
 
 HERE = "terminal"  # what an answer given on this screen says of who gave it
-_PURPOSES = {"step": "thinking", "summary": "summarising older steps", "review": "a critic is looking"}
 
 
 class Screen:
@@ -138,6 +141,14 @@ class Screen:
                     line("programs in the background changed:", first=2),
                     *steps.changed_lines(self._changed(event)),
                 ]
+            case CriteriaSet():
+                return criteria.set_lines(event)
+            case CriteriaJudged():
+                return criteria.judged_lines(event, state)
+            case EvidenceChecked():
+                return criteria.evidence_lines(event.evidence)
+            case HandoverWritten():
+                return []  # the ending tells it
             case NetworkAllowed():
                 return []  # the header says so
             case FilesUndone():
@@ -160,7 +171,7 @@ class Screen:
                 part = f"{100 * used // size} %" if size else ""
                 money = spent(state.usage, Limits())  # its limit stands in the line above each step
                 reply = "thought" if event.purpose == "step" else "prose"
-                return Doing(_PURPOSES[event.purpose], (window, "Ctrl-C pauses"), (part, money), reply=reply)
+                return Doing(DOING[event.purpose], (window, "Ctrl-C pauses"), (part, money), reply=reply)
             case ModelFailed(wait_s=float() as wait_s):
                 why = f": {steps.failure_words(event, state)}"
                 return Doing("waiting", ("costs nothing",), (), of_s=wait_s, why=why)

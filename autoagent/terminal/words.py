@@ -2,6 +2,14 @@
 
 from autoagent.budget import Limits, Usage, dollars
 
+DOING = {
+    "step": "thinking",
+    "summary": "summarising older steps",
+    "review": "a critic is looking",
+    "acceptance": "reviewing the result",
+    "handover": "writing the hand-over",
+}  # by the purpose of a call
+
 
 def spent(usage: Usage, limits: Limits) -> str:
     """`$0.08 of $1.00`; `?` for what nobody knows, "" where nothing costs anything."""

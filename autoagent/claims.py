@@ -1,0 +1,75 @@
+"""Claims of a result, and what came of looking their evidence up in what the run really read."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Claim(BaseModel):
+    """One statement of a result, where it is from, and the words there that show it.
+
+    `source` is an observation's id (3.1), file:LINE, file#pN, file#SHEET!CELL, or an address.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str
+    source: str
+    quote: str
+
+
+class CheckedClaim(BaseModel):
+    """A claim and whether its quote stands in what was read. `problem` says why not, for the model and for people.
+
+    `observation` is the id of the observation that holds the quote; `start` and `end` are the quote's place in that
+    observation's whole text, in characters.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    source: str
+    quote: str
+    found: bool
+    observation: str = ""
+    start: int = 0
+    end: int = 0
+    problem: str = ""
+
+
+FactKind = Literal["number", "date", "address", "e-mail", "file", "name"]
+
+
+class LooseFact(BaseModel):
+    """A figure or name of the result that stands in nothing read or computed. `where` is "result" or a file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: FactKind
+    text: str
+    where: str = "result"
+
+
+class Evidence(BaseModel):
+    """What came of looking up a result. A loose fact counts as a claim without evidence."""
+
+    model_config = ConfigDict(frozen=True)
+
+    claims: tuple[CheckedClaim, ...] = ()
+    loose: tuple[LooseFact, ...] = ()
+    facts: int = 0  # figures and names of the result that were looked up, the loose ones included
+
+    @property
+    def total(self) -> int:
+        return len(self.claims) + len(self.loose)
+
+    @property
+    def without(self) -> int:
+        return sum(not claim.found for claim in self.claims) + len(self.loose)
+
+    def in_words(self) -> str:
+        """`12 claims, 11 with evidence, 1 without`; "" where nothing was claimed."""
+        if not self.total:
+            return ""
+        head = f"{self.total} claim{'s' if self.total > 1 else ''}, {self.total - self.without} with evidence"
+        return f"{head}, {self.without} without" if self.without else head

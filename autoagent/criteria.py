@@ -1,0 +1,89 @@
+"""Acceptance criteria: what has to be true at the end of a run, how it is checked, and what came of it."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+MOST = 7  # of a run
+STATES = {"met": "✓", "unmet": "✗", "unclear": "!", "person": "?"}  # for people; what was not looked at yet has none
+
+
+class Criterion(BaseModel):
+    """One thing that has to be true. With none of `command`, `file` it is judged; else the runtime checks it.
+
+    `command` is a shell line that ends with exit code 0 in the sandbox. `file` exists and is not empty; with `pattern`,
+    a regular expression, its text also holds that.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    command: str = ""
+    file: str = ""
+    pattern: str = ""
+    by: Literal["person", "model"] = "model"
+
+    @property
+    def checkable(self) -> bool:
+        """Whether the runtime can decide it, without a judgement."""
+        return bool(self.command or self.file)
+
+
+class Needs(BaseModel):
+    """What a plan expects to touch beyond reading the workspace: one yes of a person's covers exactly that list."""
+
+    model_config = ConfigDict(frozen=True)
+
+    hosts: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+
+
+class Draft(BaseModel):
+    """What the model proposes in its first reply, before the first act."""
+
+    model_config = ConfigDict(frozen=True)
+
+    criteria: tuple[Criterion, ...]
+    needs: Needs = Needs()
+
+
+class Verdict(BaseModel):
+    """What came of one criterion, numbered from 1. `person`: only a person can decide it.
+
+    `proof` is what shows it: the outcome of a check, or a passage; `source` names where the passage stands.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    criterion: int
+    state: Literal["met", "unmet", "unclear", "person"]
+    proof: str = ""
+    source: str = ""
+    by: Literal["check", "review", "person"] = "check"
+
+
+def check_words(criterion: Criterion) -> str:
+    """How the runtime decides it, in words; "" where somebody has to judge."""
+    found = [f"`{criterion.command}` ends with exit code 0"] if criterion.command else []
+    if criterion.file and criterion.pattern:
+        found.append(f"{criterion.file} holds {criterion.pattern!r}")
+    elif criterion.file:
+        found.append(f"{criterion.file} exists and is not empty")
+    return " and ".join(found)
+
+
+def listed(criteria: Sequence[Criterion], verdicts: Sequence[Verdict]) -> list[str]:
+    """Each criterion with its state, one a line, for the model."""
+    found = {verdict.criterion: verdict for verdict in verdicts}
+    lines: list[str] = []
+    for number, criterion in enumerate(criteria, 1):
+        verdict, how = found.get(number), check_words(criterion)
+        how = f" (the program checks: {how})" if how and how != criterion.text else ""
+        came = f" — {_WORDS[verdict.state]}: {verdict.proof}" if verdict else ""
+        lines.append(f"{number}. {criterion.text}{how}{came}")
+    return lines
+
+
+_WORDS = {"met": "met", "unmet": "not met", "unclear": "cannot tell", "person": "a person decides"}
