@@ -22,7 +22,8 @@ class CheckedClaim(BaseModel):
     """A claim and whether its quote stands in what was read. `problem` says why not, for the model and for people.
 
     `observation` is the id of the observation that holds the quote; `start` and `end` are the quote's place in that
-    observation's whole text, in characters.
+    observation's whole text, in characters. A quote that stands elsewhere than it is said to is found all the same:
+    `source` is then where it stands, and `problem` says so.
     """
 
     model_config = ConfigDict(frozen=True)

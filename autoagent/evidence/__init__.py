@@ -1,0 +1,76 @@
+"""Claims of a result looked up in what the run really read or computed: pure, from the journal alone."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from autoagent.claims import Claim, Evidence, LooseFact
+from autoagent.evidence.checking import check, lines_around, place_of
+from autoagent.evidence.facts import Fact, facts
+from autoagent.evidence.index import Index, plain_path
+from autoagent.evidence.marking import claimed_without_evidence, itemised, marked
+from autoagent.evidence.reads import Reads, Source, reads
+
+__all__ = ["Evidence", "Passage", "Reads", "Source", "itemised", "look_up", "marked", "passage", "place_of", "reads"]
+
+_CONTEXT = 2  # lines on each side of a quote
+_MOST_CHARS = 1_200  # of a passage on each side of a quote in one line
+
+
+def look_up(
+    result: str,
+    claims: Sequence[Claim],
+    reads: Reads,
+    *,
+    reports: Mapping[str, str],
+    exists: Callable[[str], bool],
+) -> Evidence:
+    """Each claim's quote, and each figure and name of the result and of its reports (text by file), in what was read.
+
+    `exists` says whether there is a file of that name. A fact that stands nowhere is listed once, but not where it
+    stands in the sentence of a claim that has no evidence itself.
+    """
+    index = Index(reads, exists)
+    checked = tuple(check(claim, reads, index) for claim in claims)
+    own_files = {plain_path(path) for path in reports}
+    seen, loose = dict[tuple[str, str], bool](), list[LooseFact]()
+    for where, text in (("result", result), *reports.items()):
+        told = claimed_without_evidence(text, checked)
+        for fact in sorted(facts(text), key=lambda fact: fact.start):
+            if _is_own_file(fact, own_files) or _names_source(fact, text, reads):
+                continue
+            if fact.key not in seen and not any(place.start <= fact.start < place.end for place in told):
+                seen[fact.key] = index.supports(fact)
+                if not seen[fact.key]:
+                    loose.append(LooseFact(kind=fact.kind, text=fact.text, where=where))
+    return Evidence(claims=checked, loose=tuple(loose), facts=len(seen))
+
+
+_NAMING = re.compile(r"(?:[(\[]|\b(?:from|see|sources?|observation|obs\.?|출처|관찰)[:\s]\s*)$", re.IGNORECASE)
+
+
+def _names_source(fact: Fact, text: str, reads: Reads) -> bool:
+    """Whether it is the id of an observation, given as where something is from: (3.1), source: 3.1."""
+    known = fact.kind == "number" and reads.source(fact.text) is not None
+    return known and _NAMING.search(text[max(0, fact.start - 20) : fact.start]) is not None
+
+
+def _is_own_file(fact: Fact, own_files: set[str]) -> bool:
+    return fact.kind == "file" and plain_path(fact.text) in own_files
+
+
+class Passage(NamedTuple):
+    """The lines around a place, and the place in them."""
+
+    text: str
+    start: int
+    end: int
+    first_line: int  # of `text`, counted from 1 in the whole
+
+
+def passage(source_text: str, start: int, end: int) -> Passage:
+    """The lines around a quote, for people. A very long line is cut around it."""
+    lines = list(lines_around(source_text, start, end, _CONTEXT))
+    first = max(lines[0][0] if lines else start, start - _MOST_CHARS)
+    last = min(lines[-1][1] if lines else end, end + _MOST_CHARS)
+    return Passage(source_text[first:last], start - first, end - first, source_text.count("\n", 0, first) + 1)

@@ -1,0 +1,184 @@
+"""The figures and names in a text that can be looked up: numbers, dates, addresses, e-mails, files, quoted names.
+
+No facts are: the numbers of lists, headings, steps and footnotes, the small counts of ordinary grammar (0 to 3 without
+a unit), programs in a code block, and digits that are a part of something longer that is itself a fact.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from autoagent.claims import FactKind
+from autoagent.evidence.folding import reduced
+from autoagent.evidence.values import NUMBER, Day, dates, number
+
+ADDRESS = re.compile(r"(?:https?://|www\.)[^\s<>\"'`|\\^{}「」『』“”‘’]+", re.IGNORECASE)
+EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}", re.ASCII)
+_ENDINGS = (
+    "md txt csv tsv json jsonl xml yaml yml toml ini cfg log pdf docx doc xlsx xls ods pptx odt rtf html htm eml py "
+    "ipynb js ts tsx jsx sh bash sql java c h cpp hpp rs go rb php r swift kt css scss png jpg jpeg gif svg webp mp3 "
+    "mp4 wav zip tar gz bz2 xz db sqlite parquet hwp hwpx lock"
+)
+FILE = re.compile(
+    rf"(?<![\w@/.~-])(?:[~.]{{0,2}}/)?(?:[\w.+-]+/)*[\w+-][\w.+-]*\.(?:{'|'.join(_ENDINGS.split())})(?![A-Za-z\d_/]|\.\w)",
+    re.IGNORECASE,
+)
+_PLACE = re.compile(r"(?::\d+(?:-\d+)?|#p\d+|#[\w ]+![A-Z]+\d+)")  # behind the name of a file
+_LIBRARY = re.compile(
+    r"(?:Node|Vue|Next|Nuxt|Three|D3|React|Express|Ember|Backbone|Alpine|Chart|Deno)\.js$", re.IGNORECASE
+)
+IDENTIFIER = re.compile(  # NS400, E-27, v1.2.3; not mid-2026
+    r"(?<![\w.-])(?![a-z]+-\d+\b)(?=[\w-]*[A-Za-z])(?=[\w-]*\d)[A-Za-z][A-Za-z\d]*(?:-[A-Za-z\d]+)*(?:\.\d+)*(?![A-Za-z\d])",
+    re.ASCII,
+)
+_CHAIN = re.compile(
+    r"(?<![\w.,/-])\d+(?:-\d+){2,}(?![\w-])|(?<![\w.,])\d+(?:\.\d+){2,}(?![\w.]\d)"
+)  # 02-123-4567, 1.2.3
+_TIME = re.compile(r"(?<![\w:.,])(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d)?(?![\w:])")
+_QUOTED = re.compile(
+    r"“(?P<a>[^“”\n]{2,400})”|„(?P<b>[^„“”\n]{2,400})[“”]|«(?P<c>[^«»\n]{2,400})»|「(?P<d>[^「」\n]{2,400})」"
+    r"|『(?P<e>[^『』\n]{2,400})』|(?<![\w\"])\"(?P<f>[^\"\n]{2,400})\"(?!\w(?<![가-힣]))"
+    r"|(?<!\w)‘(?P<g>[^‘’\n]{2,200})’(?![A-Za-z])|(?<![\w'])'(?P<h>[^'\n]{2,200})'(?![A-Za-z'])|《(?P<i>[^《》\n]{2,200})》"
+)
+_NUMBERING = re.compile(
+    r"^[ \t>]*(?:[-*+•]\s+)?(?:\(?\d{1,3}[.)](?=\s)|\*\*\d{1,2}(?:\.\d{1,2})*\.?(?=\s)|[①-⑳])"  # of lists
+    r"|^#{1,6}[ \t]+(?:\d{1,3}(?:\.\d{1,3})*[.):]?(?=\s)|제\s?\d{1,3}\s?[장절])"
+    r"|\b(?:step|phase|table|figure|fig\.|note|option|round|attempt)\s+\d{1,3}\b(?!\s?[%])"
+    r"|\d{1,2}\s?단계|(?:표|그림|단계)\s?\d{1,2}\b"
+    r"|\[\^?\d{1,3}\](?!\()|\[\d{1,3}(?:[,;–-]\s?\d{1,3})+\]"  # footnotes
+    r"|\blines?\s+\d+(?:\s?[-–]\s?\d+)?|\d+\s?번째 줄"
+    r"|\[(?:\d+\.\d+|p\d+|m\d+)\]|\(?\bobservations?\s+(?:\d+\.\d+|p\d+)(?:(?:,| and|, and)\s(?:\d+\.\d+|p\d+))*"
+    r"|^[ \t|:=-]+$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_FENCE = re.compile(
+    r"^(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[\w+#.-]*)[^\n]*\n(?P<code>.*?)(?:^(?P=fence)[`~]*[ \t]*$|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+_NO_CODE = frozenset(("", "text", "txt", "md", "markdown", "csv", "plain", "plaintext", "quote", "console", "output"))
+_UNIT = re.compile(r"\s?[A-Za-z°µ℃㎏㎞㎡]{1,3}(?:/[a-z]+)?(?![A-Za-z])")
+_CURRENCY = re.compile(r"(?:[$€£¥₩₹]|\b(?:US|A|C)\$|\b(?:USD|EUR|KRW|GBP|JPY)\s)\s?$")
+_ORDINALS = ("st", "nd", "rd", "th")
+_GRAMMAR = re.compile(r"[0-3]")
+
+
+_NAMED: tuple[tuple[re.Pattern[str], FactKind], ...] = ((EMAIL, "e-mail"), (FILE, "file"))
+_JOINED: tuple[tuple[re.Pattern[str], FactKind], ...] = (
+    (IDENTIFIER, "name"),
+    (_CHAIN, "number"),
+    (_TIME, "number"),
+)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something in a text that can be looked up. `days` are a date's; `raw` is a number without currency and unit."""
+
+    kind: FactKind
+    text: str
+    start: int
+    end: int
+    raw: str = ""
+    days: frozenset[Day] = field(default_factory=frozenset[Day])
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return key_of(self.kind, self.text)
+
+
+def key_of(kind: FactKind, text: str) -> tuple[str, str]:
+    """The same for the same fact in other words: $93 and 93.0, but not 93 %."""
+    found = NUMBER.search(text) if kind == "number" else None
+    told = number(found[0]) if found else None
+    if told and told.values:
+        return kind, f"{min(told.values).normalize():f}{'%' if told.percent else ''}"
+    return kind, reduced(text) or text
+
+
+def facts(text: str) -> Iterator[Fact]:
+    """The facts of a text, kind by kind. No two overlap, but for what stands within quotation marks."""
+    taken = _Taken(text)
+    for found in ADDRESS.finditer(text):
+        address = without_end(found[0])
+        if taken.take(found.start(), found.start() + len(address)):
+            yield Fact("address", address, found.start(), found.start() + len(address))
+    for pattern, kind in _NAMED:
+        for found in pattern.finditer(text):
+            if _LIBRARY.match(found[0]):
+                continue
+            behind = _PLACE.match(text, found.end())
+            if taken.take(found.start(), behind.end() if behind else found.end()):
+                yield Fact(kind, found[0], found.start(), found.end())
+    quoted = [found for found in _QUOTED.finditer(text) if taken.is_free(found.start(), found.start() + 1)]
+    for found in quoted:
+        name = next(group for group in found.groups() if group is not None)
+        if len(reduced(name)) > 1 and not name.strip().isdecimal() and not FILE.fullmatch(name):
+            yield Fact("name", name.strip(), found.start(), found.end())
+    for dated in dates(text):
+        if taken.take(dated.start, dated.end):
+            yield Fact("date", text[dated.start : dated.end], dated.start, dated.end, days=dated.days)
+    for pattern, kind in _JOINED:
+        for found in pattern.finditer(text):
+            if taken.take(found.start(), found.end()):
+                yield Fact(kind, found[0], found.start(), found.end())
+    yield from _numbers(text, taken)
+
+
+def _numbers(text: str, taken: "_Taken") -> Iterator[Fact]:
+    for found in NUMBER.finditer(text):
+        start, end = found.span()
+        if not taken.take(start, end):
+            continue
+        raw = found[0]
+        currency, unit = _CURRENCY.search(text, max(0, start - 5), start), _UNIT.match(text, end)
+        attached = unit is not None and not unit[0][:1].isspace() and unit[0].lower() not in _ORDINALS
+        if _GRAMMAR.fullmatch(raw) and not currency and not attached:
+            continue
+        first = currency.start() if currency else start
+        last = unit.end() if unit and attached else end
+        yield Fact("number", text[first:last].strip(), first, last, raw=raw)
+
+
+class _Taken:
+    """Which places of a text already belong to a fact, or to nothing that is one."""
+
+    def __init__(self, text: str):
+        self._taken = bytearray(len(text) + 1)
+        for found in _FENCE.finditer(text):
+            if found["language"].lower() not in _NO_CODE:
+                self._mark(*found.span())
+            else:
+                self._mark(found.start(), found.start("code"))
+        for found in _NUMBERING.finditer(text):
+            self._mark(*found.span())
+
+    def is_free(self, start: int, end: int) -> bool:
+        return not any(self._taken[start:end])
+
+    def take(self, start: int, end: int) -> bool:
+        """Mark a place; False where some of it is taken."""
+        if not self.is_free(start, end):
+            return False
+        self._mark(start, end)
+        return True
+
+    def _mark(self, start: int, end: int) -> None:
+        self._taken[start:end] = b"\x01" * (end - start)
+
+
+_AFTER = ".,;:!?»*_~"
+_PAIRS: Mapping[str, str] = {")": "(", "]": "["}
+_PARTICLE = re.compile(r"(?<=[\x21-\x7e])(?:에서|으로|이라고|라고|입니다|이다|을|를|이|가|은|는|의|에|로|와|과|도|만)$")
+
+
+def without_end(address: str) -> str:
+    """Without what only stands behind it in a sentence: a full stop, a bracket opened before it, a particle."""
+    while address:
+        last = address[-1]
+        if last in _AFTER or (last in _PAIRS and address.count(_PAIRS[last]) < address.count(last)):
+            address = address[:-1]
+        elif _PARTICLE.search(address):
+            address = _PARTICLE.sub("", address)
+        else:
+            break
+    return address

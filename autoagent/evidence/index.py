@@ -1,0 +1,226 @@
+"""Whether a fact stands in something read or computed: numbers and dates by value, all else by its letters.
+
+A figure that is rounded counts where a number that was read rounds to it: one with at least three digits, or two with a
+decimal point, a scale word or a per cent sign ("about 12.3" of 12.31, "1.2 million" of 1,234,567). A per cent figure
+also counts where the share was computed (0.123 for 12.3 %). Signs, units and currencies are not compared.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from functools import cached_property
+from posixpath import normpath
+from urllib.parse import unquote
+
+from autoagent.evidence import quotes
+from autoagent.evidence.facts import ADDRESS, EMAIL, Fact, without_end
+from autoagent.evidence.reads import Reads, Source
+from autoagent.evidence.values import NUMBER, Day, Number, dates, number, parts, plain_value
+from autoagent.language import without_particle
+
+_TRIES = 2_000  # places of one fact that are looked at
+_LEAST_ROUNDED = 3  # digits of a rounded figure; two where its form says that it is one
+
+
+class Index:
+    """What was read, by what can be looked up in it; each part is made when it is first asked for."""
+
+    def __init__(self, reads: Reads, exists: Callable[[str], bool] = lambda _: False):
+        self.reads, self.exists = reads, exists
+        self._by_own = sorted(reads.sources, key=lambda source: bool(source.regions))  # what is wholly read comes first
+
+    def supports(self, fact: Fact) -> bool:
+        match fact.kind:
+            case "number":
+                return self._supports_number(fact) if fact.raw else self._holds_words(fact.text)
+            case "date":
+                return self._supports_date(fact)
+            case "address":
+                return self._supports_address(fact.text)
+            case "e-mail":
+                return fact.text.casefold() in self._emails and self._holds_words(fact.text)
+            case "file":
+                return self.exists(fact.text) or self._is_of(fact.text) or self._holds_words(fact.text)
+            case "name":
+                return self._holds_words(fact.text)
+
+    # -- words ---------------------------------------------------------------------------------------------------------
+
+    def _holds_words(self, text: str) -> bool:
+        return any(self._is_read(source, place) for source, place in self.places(text))
+
+    def places(self, text: str, sources: "list[Source] | None" = None) -> Iterator[tuple[Source, quotes.Place]]:
+        for source in self._by_own if sources is None else sources:
+            for tries, place in enumerate(quotes.places(text, source.folded)):
+                if tries > _TRIES:
+                    break
+                yield source, place
+
+    def _is_read(self, source: Source, place: quotes.Place) -> bool:
+        """Whether at least one word there is not the model's own, and each figure is not."""
+        flags = source.flags(place.start, place.end)
+        if not source.regions or not flags:
+            return True
+        figures = [own for at, own in flags if source.text[at].isdecimal()]
+        return not any(figures) and not all(own for _, own in flags)
+
+    # -- numbers -------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _raws(self) -> dict[str, list[Source]]:
+        """Each number that stands anywhere, as it is written, and in which sources."""
+        raws: dict[str, list[Source]] = defaultdict(list)
+        for source in self._by_own:
+            for raw in {found[0] for found in NUMBER.finditer(source.bare)}:
+                raws[raw].append(source)
+        return raws
+
+    @cached_property
+    def _numbers(self) -> dict[Decimal, list[str]]:
+        """Each value that stands anywhere, as it is written there."""
+        values: dict[Decimal, list[str]] = {}
+        for raw in self._raws:
+            for value in self._values(raw):
+                values.setdefault(value, []).append(raw)
+        return values
+
+    def _values(self, raw: str) -> Iterable[Decimal]:
+        if (value := plain_value(raw)) is not None:
+            return (value,)
+        read = number(raw)
+        found = NUMBER.fullmatch(raw)
+        first = found["first"] if found else raw
+        values = set(read.values) | set(parts(first))
+        return values | set(number(first).values) if read.scaled else values
+
+    @cached_property
+    def _sorted(self) -> list[Decimal]:
+        return sorted(self._numbers)
+
+    def _supports_number(self, fact: Fact) -> bool:
+        told = number(fact.raw)
+        if not told.values:
+            return self._holds_words(fact.raw)
+        if any(self._is_read_value(value) for value in self._candidates(told)):
+            return True
+        return told.scaled and told.figures >= _LEAST_ROUNDED and self._supports_mantissa(fact.raw)
+
+    def _supports_mantissa(self, raw: str) -> bool:
+        """1,234.5 million, of a table in millions."""
+        found = NUMBER.fullmatch(raw)
+        return found is not None and any(self._is_read_value(value) for value in number(found["first"]).values)
+
+    def _candidates(self, told: Number) -> Iterator[Decimal]:
+        """Values that were read and that are the number, or round to it."""
+        yield from (value for value in told.values if value in self._numbers)
+        formed = told.places != 0 or told.percent
+        rounds = told.figures >= _LEAST_ROUNDED - formed
+        shares = (1, 100) if told.percent else (1,)
+        for value in told.values:
+            for share in shares:
+                if share != 1 and value / share in self._numbers:
+                    yield value / share
+                if rounds:
+                    yield from self._rounding_to(value, told.places, share)
+
+    def _rounding_to(self, value: Decimal, places: int, share: int) -> Iterator[Decimal]:
+        step = Decimal(1).scaleb(-places)
+        low, high = (value - step / 2) / share, (value + step / 2) / share
+        at = bisect_left(self._sorted, low)
+        while at < len(self._sorted) and self._sorted[at] <= high:
+            exact = self._sorted[at] * share
+            if any(_rounded(exact, step, how) == value for how in (ROUND_HALF_UP, ROUND_HALF_EVEN)):
+                yield self._sorted[at]
+            at += 1
+
+    def _is_read_value(self, value: Decimal) -> bool:
+        for raw in self._numbers.get(value, ()):
+            for source in self._raws[raw]:
+                if not source.regions:
+                    return True
+                if not source.owns(raw) and any(self._is_read(source, at) for at in _standing(raw, source.bare)):
+                    return True
+        return False
+
+    # -- dates ---------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _days(self) -> dict[Day, list[tuple[Source, quotes.Place]]]:
+        days: dict[Day, list[tuple[Source, quotes.Place]]] = defaultdict(list)
+        for source in self._by_own:
+            for dated in dates(source.bare):
+                place = quotes.Place(dated.start, dated.end)
+                for day in dated.days:
+                    for part in {day, Day(0, day.month, day.day), Day(day.year, day.month, 0)}:
+                        days[part].append((source, place))
+        return days
+
+    def _supports_date(self, fact: Fact) -> bool:
+        """By value; a day of a year also where the day and the year were read apart."""
+        for day in fact.days:
+            if self._is_read_day(day):
+                return True
+            apart = [place for place in self._days.get(Day(0, day.month, day.day), ()) if self._has_no_year(place)]
+            read_apart = day.year and day.day and any(self._is_read(*place) for place in apart)
+            if read_apart and self._is_read_value(Decimal(day.year)):
+                return True
+        return False
+
+    def _is_read_day(self, day: Day) -> bool:
+        return any(self._is_read(source, place) for source, place in self._days.get(day, ()))
+
+    def _has_no_year(self, found: tuple[Source, quotes.Place]) -> bool:
+        source, place = found
+        return all(not day.year for one in dates(source.text[place.start : place.end]) for day in one.days)
+
+    # -- addresses and files -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _addresses(self) -> dict[str, list[tuple[Source, quotes.Place]]]:
+        found: dict[str, list[tuple[Source, quotes.Place]]] = defaultdict(list)
+        for source in self._by_own:
+            for match in ADDRESS.finditer(source.text.replace(":// ", "://")):
+                plain = plain_address(without_end(match[0]))
+                found[plain].append((source, quotes.Place(*match.span())))
+        return found
+
+    def _supports_address(self, address: str) -> bool:
+        wanted = {plain_address(address), plain_address(without_particle(address))}
+        if any(source.command == "browse" and plain_address(source.of) in wanted for source in self.reads.sources):
+            return True
+        return any(self._is_read(*place) for one in wanted for place in self._addresses.get(one, ()))
+
+    @cached_property
+    def _emails(self) -> frozenset[str]:
+        return frozenset(found.casefold() for source in self._by_own for found in EMAIL.findall(source.text))
+
+    def _is_of(self, path: str) -> bool:
+        wanted = plain_path(path)
+        return any(source.command == "read_file" and plain_path(source.of) == wanted for source in self.reads.sources)
+
+
+def _standing(raw: str, text: str) -> Iterator[quotes.Place]:
+    """Where a number stands as it is written."""
+    at, tries = text.find(raw), 0
+    while at >= 0 and tries < _TRIES:
+        found = NUMBER.match(text, at)
+        if found and found[0] == raw:
+            yield quotes.Place(at, at + len(raw))
+        at, tries = text.find(raw, at + 1), tries + 1
+
+
+def _rounded(value: Decimal, step: Decimal, how: str) -> Decimal:
+    return (value / step).quantize(Decimal(1), rounding=how) * step
+
+
+def plain_address(address: str) -> str:
+    """One spelling of an address: without scheme, fragment, `www.` and final slash, its host in lower case."""
+    address = unquote(address.strip().partition("#")[0]).rstrip("/")
+    address = address.partition("://")[2] or address
+    host, slash, path = address.partition("/")
+    return host.lower().removeprefix("www.") + slash + path
+
+
+def plain_path(path: str) -> str:
+    return normpath(path.strip().removeprefix("./")).casefold()

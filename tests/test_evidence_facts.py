@@ -1,0 +1,182 @@
+"""What of a text can be looked up, and when it stands in what was read: figures and dates by value."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from evidence_runs import Run, new_run
+
+from autoagent.evidence.facts import facts
+
+
+def told(text: str, *kinds: str) -> list[str]:
+    found = sorted(facts(text), key=lambda fact: fact.start)
+    return [fact.text for fact in found if not kinds or fact.kind in kinds]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    made = new_run(tmp_path / "run")
+    yield made
+    made.journal.close()
+
+
+def supported(run: Run, read: str, result: str) -> bool:
+    run.reads(f"file{run.step}.txt", read)
+    return run.loose(result) == []
+
+
+def test_the_facts_of_a_text_are_its_figures_and_names() -> None:
+    text = (
+        "Acme costs $49 a month, 12 % less than in 2019; see https://a.test/p_(b). Ask sales@a.test by 18:42 on "
+        "1 Nov 2026, or call 02-123-4567. The “Big Plan” is in plans/q3.md:12 and model NS400 weighs 5kg."
+    )
+
+    assert told(text) == [
+        "$49", "12 %", "2019", "https://a.test/p_(b)", "sales@a.test", "18:42", "1 Nov 2026", "02-123-4567", "Big Plan",
+        "plans/q3.md", "NS400", "5kg",
+    ]  # fmt: skip
+
+
+def test_the_facts_of_a_korean_text() -> None:
+    text = "「한국전력」은 2026년 11월 1일에 3만 5천원을, 1억 2,000만 원을 냈다. https://a.kr/a에서 보고서.md를 보라."
+
+    assert told(text) == ["한국전력", "2026년 11월 1일", "3만 5천", "1억 2,000만", "https://a.kr/a", "보고서.md"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1. First\n2) Second\n  10. Tenth\n- 4. Fourth",
+        "## 2.1 Prices\n### 3. More\n#### 12 Last",
+        "Step 4: see Table 12 and Figure 7",
+        "4단계: 표 12",
+        "It is so [12], and so [3, 4] (observation 3.1).",
+        "2 of the 3 stand",
+        "```python\nprint(500)\n```",
+        "| --- | :-: |",
+        "lines 12-20 hold it",
+        "Node.js is a runtime, and don't say it's 'a'",
+    ],
+)
+def test_numbering_grammar_and_code_are_no_facts(text: str) -> None:
+    assert told(text) == []
+
+
+def test_what_stands_in_a_plain_code_block_is_looked_up() -> None:
+    assert told("```\n700 apples\n```") == ["700"]
+
+
+@pytest.mark.parametrize(
+    ("read", "result"),
+    [
+        ("1,234.50", "1234.5"),
+        ("1.234,50 €", "1,234.50"),
+        ("1234.50", "$1,234.5"),
+        ("12%", "12 %"),
+        ("12 per cent", "12%"),
+        ("１２％", "12 %"),
+        ("12,5 %", "12.5 percent"),
+        ("1.2 million", "1,200,000"),
+        ("1,200,000", "1.2 million"),
+        ("$1.2M", "1.2 million dollars"),
+        ("in millions: 1,234.5", "1,234.5 million"),
+        ("3만 5천원", "35,000 won"),
+        ("35000", "3만 5천 원"),
+        ("1억 2,000만 원", "120,000,000"),
+        ("2천만", "20,000,000"),
+        ("5천 명", "5,000명"),
+        ("12.31", "about 12.3"),
+        ("1,234,567", "1.2 million"),
+        ("36.8 %", "37 %"),
+        ("0.1234", "12.3 %"),
+        ("1\u202f234\u202f567", "1,234,567"),
+        ("Acme,49,2024", "49 in 2024"),
+        ("-5", "a fall by 5"),
+        ("49kg", "49 kg"),
+        ("제2조", "2조"),
+    ],
+)
+def test_a_number_is_found_by_its_value(run: Run, read: str, result: str) -> None:
+    assert supported(run, read, result), run.loose(result)
+
+
+@pytest.mark.parametrize(
+    ("read", "result"),
+    [
+        ("1,234.50", "1,234.60"),
+        ("12.31", "12.4"),
+        ("12.39", "12.3"),
+        ("12.31", "12.310001"),
+        ("1.2 million", "1.3 million"),
+        ("1,234,567", "1.3 million"),
+        ("49,000", "49"),
+        ("149", "49"),
+        ("NS400", "400"),
+        ("4.9", "49"),
+        ("36.8", "37"),
+        ("3만 5천", "35"),
+        ("1.234", "1,234"),
+        ("12.5", "5"),
+    ],
+)
+def test_another_number_is_not_found(run: Run, read: str, result: str) -> None:
+    assert not supported(run, read, result)
+
+
+@pytest.mark.parametrize(
+    ("read", "result"),
+    [
+        ("2026-11-01T10:00", "1 Nov 2026"),
+        ("1st of November, 2026", "2026-11-01"),
+        ("November 1, 2026", "2026년 11월 1일"),
+        ("2026. 11. 1.", "Nov 1, 2026"),
+        ("11/1/2026", "1 November 2026"),
+        ("11/1/2026", "11 January 2026"),
+        ("1.11.2026", "2026-11-01"),
+        ("2026년 11월 1일", "November 2026"),
+        ("2026년 11월 1일", "11월 1일"),
+        ("Report of 2026. Due on Nov 1.", "1 November 2026"),
+    ],
+)
+def test_a_date_is_found_by_its_value(run: Run, read: str, result: str) -> None:
+    assert supported(run, read, result)
+
+
+@pytest.mark.parametrize(
+    ("read", "result"),
+    [
+        ("2026-11-01", "2 Nov 2026"),
+        ("2026-11-01", "1 Nov 2025"),
+        ("November 2026", "1 Nov 2026"),
+        ("1.11.2026", "11 January 2026"),
+        ("Due on Nov 1, 2025. Report of 2026.", "1 November 2026"),
+    ],
+)
+def test_another_date_is_not_found(run: Run, read: str, result: str) -> None:
+    assert not supported(run, read, result)
+
+
+def test_an_address_is_found_in_its_spellings(run: Run) -> None:
+    run.browses("https://a.test/start", "See [more](https://www.b.test/more/) and mail x@b.test")
+    run.browses("https://a.kr/표", "여기")
+
+    assert run.loose("https://a.kr/표에서 보라") == []
+    assert run.loose("https://a.test/start/ and http://B.test/more#top and X@b.test") == []
+    assert run.loose("https://a.test/other and y@b.test") == ["https://a.test/other", "y@b.test"]
+
+
+def test_quoted_names_and_identifiers_are_found_by_their_letters(run: Run) -> None:
+    run.reads("a.txt", "The plan of Big-\nCorp  Ltd for E-27, v1.2.3, 02-123-4567 at 18:42; 한국 전력")
+
+    assert run.loose("“BigCorp Ltd” has E-27 in v1.2.3; 02-123-4567, 18:42; 「한국전력」") == []
+    assert run.loose("“BigCorp Inc” has E-28 in v1.2.4; 02-123-4568, 18:43; 「한국가스」") == [
+        "BigCorp Inc", "E-28", "v1.2.4", "02-123-4568", "18:43", "한국가스",
+    ]  # fmt: skip
+
+
+def test_a_file_is_known_where_it_exists_or_was_read_about(run: Run) -> None:
+    run.reads("docs/a.md", "as plan.csv says")
+    found = run.look_up("docs/a.md:3, plan.csv, made.md, none.md", exists=lambda path: path == "made.md")
+
+    assert [(fact.kind, fact.text) for fact in found.loose] == [("file", "none.md")]
