@@ -21,6 +21,11 @@ def runs_folder() -> Path:
     return state_folder() / "runs"
 
 
+def memories_file() -> Path:
+    """Facts that runs kept for later runs."""
+    return state_folder() / "memories.sqlite"
+
+
 def prompts_folder() -> Path:
     return config_folder() / "prompts"
 
