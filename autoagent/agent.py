@@ -1,15 +1,19 @@
-"""The loop: think, act, observe, until the goal is reached or a limit is."""
+"""The loop: think, act, observe, until the goal is proven to be reached or a limit is."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from string import Template
 
-from autoagent import memory, stall
-from autoagent.ask import Answer, ask
+from autoagent import handover, memory, reviewing, stall
+from autoagent.acceptance import Acceptance
+from autoagent.ask import Answer, Call, ask
+from autoagent.criteria import Draft
 from autoagent.errors import ThoughtError
 from autoagent.events import (
     ApprovalGiven,
     Compacted,
+    CriteriaSet,
     Event,
     PersonSaid,
     Purpose,
@@ -24,7 +28,7 @@ from autoagent.journal import Journal
 from autoagent.models import PLAIN_TEXT, Model
 from autoagent.people import People
 from autoagent.prompts import Prompts
-from autoagent.state import UNREADABLE_IN_A_ROW, State
+from autoagent.state import UNREADABLE_IN_A_ROW, Pending, State
 from autoagent.thoughts import Thought, parse_thought
 
 
@@ -39,10 +43,23 @@ class Agent:
         people: People,
         *,
         prompts: Prompts,
+        text_of: Callable[[str], str],
         fast_model: Model | None = None,
+        review_model: Model | None = None,
+        escalate_model: Model | None = None,
+        writes_prose: bool = True,
     ):
+        """`text_of` reads a file of the workspace by its kind. Where no other model is given, `model` does its work.
+
+        `writes_prose` False: it is rules, which can't review or write a hand-over.
+        """
         self.journal, self.model, self.people = journal, model, people
         self.prompts, self.fast_model = prompts, fast_model or model
+        self.escalate_model, self.writes_prose = escalate_model, writes_prose
+        reviewer = (review_model or model) if writes_prose or review_model else None
+        self.acceptance = Acceptance(
+            journal, executor, people, reviewer, self.ask_reviewer, prompts.acceptance, text_of
+        )
         self.executor, self.registry = executor, executor.registry
         self.setup, self.schema = executor.setup, executor.registry.reply_schema()
         self.fixed_text, self.fixed_tokens = prompts.system + json.dumps(self.schema), 0
@@ -58,9 +75,11 @@ class Agent:
             if self.state.status != "running":
                 break
             if end := self.exhausted():
-                self.record(end)
+                self.pause_at_limit(end.reason) if end.type == "run_paused" else self.record(end)
+            elif self.state.draft:
+                self.settle_criteria(self.state.draft)
             elif pending := self.state.pending:
-                self.review() if pending.review else self.executor.act(pending)
+                self.review() if pending.review else self.act(pending)
             else:
                 self.think()
         self.executor.end_programs()
@@ -68,8 +87,9 @@ class Agent:
 
     def close(self) -> None:
         """End programs, give back connections and folders; the journal is whoever's opened it."""
-        for part in (self.executor, self.model, self.fast_model):
-            part.close()
+        for part in (self.executor, self.model, self.fast_model, self.acceptance.reviewer, self.escalate_model):
+            if part:
+                part.close()
 
     def exhausted(self) -> RunPaused | RunEnded | None:
         """Why the run goes no further: a limit, a loop, a model that can't be understood.
@@ -89,10 +109,20 @@ class Agent:
         used_up = state.limits.exceeded(steps=state.step, usage=state.usage, worked_s=state.worked_s)
         return RunPaused(status="limit", reason=used_up) if used_up else None
 
+    def settle_criteria(self, draft: Draft) -> None:
+        """A person at a terminal edits what has to be true before the work starts; else the draft counts as it is."""
+        if self.setup.approve == "never" or not self.people.edit_criteria(self.state):
+            self.record(CriteriaSet(criteria=draft.criteria, by="model"))
+
+    def act(self, pending: Pending) -> None:
+        if completion := self.executor.act(pending):
+            self.acceptance.advance(pending.calls[0], completion)
+
     def think(self) -> None:
         """Ask the model what to do next."""
         context = self.fitting_context()
-        answer = self.ask("step", self.model, context) if context else None
+        model = self.escalate_model if self.escalate_model and stall.escalates(self.state) else self.model
+        answer = self.ask("step", model, context) if context else None
         if answer is None:
             return
         reply = answer.reply
@@ -143,7 +173,7 @@ class Agent:
             return context
         needs = f"a step needs {context.tokens:,} context tokens, the limit is {limit:,}"
         refusal = f"{self.model.name} refuses a context of {context.tokens:,} tokens as too long"
-        self.record(RunPaused(status="limit", reason=refusal if refused else needs))
+        self.pause_at_limit(refusal if refused else needs)
         return None
 
     def step_context(self, *, exact: bool) -> memory.Context:
@@ -160,11 +190,41 @@ class Agent:
         )
 
     def ask(self, purpose: Purpose, model: Model, context: memory.Context) -> Answer | None:
-        schema = self.schema if purpose == "step" else PLAIN_TEXT
-        reply_tokens, window = self.setup.reply_tokens, self.setup.context_tokens
-        return ask(
-            self.journal, self.people, model, context, schema, purpose=purpose, reply_tokens=reply_tokens, window=window
-        )
+        """One try within the limits, of which a part is kept for the hand-over."""
+        schemas = {"step": self.schema, "acceptance": reviewing.SCHEMA, "handover": handover.SCHEMA}
+        most = handover.REPLY_TOKENS if purpose == "handover" else self.setup.reply_tokens
+        schema, most = schemas.get(purpose, PLAIN_TEXT), min(most, self.setup.reply_tokens)
+        call = Call(purpose, model, context, schema, most, self.setup.context_tokens)
+        if refused := call.refused(self.state):
+            if purpose != "handover":
+                self.pause_at_limit(refused)
+            return None
+        return ask(self.journal, self.people, call)
+
+    def ask_reviewer(self, model: Model, context: memory.Context) -> Answer | None:
+        return self.ask("acceptance", model, context)
+
+    def pause_at_limit(self, reason: str) -> None:
+        """Write what is done and open from what is kept of the limits, then stand."""
+        if self.state.step > self.state.handed_over:
+            self.hand_over(reason)
+        if self.state.status == "running":
+            self.record(RunPaused(status="limit", reason=reason))
+
+    def hand_over(self, reason: str) -> None:
+        """By the model in a small context of its own; by a digest where that does not fit or comes to nothing."""
+        room = min(handover.MATERIAL_TOKENS, self.setup.context_tokens // 2)
+        written = None
+        if self.writes_prose:
+            count = self.fast_model.count
+            asked = handover.request(self.prompts.handover, reason)
+            shown = handover.material(self.state, room, count)
+            context = memory.fresh_context(asked, shown, count)
+            if answer := self.ask("handover", self.fast_model, context):
+                written, problem = handover.parse(answer.reply.text, self.state)
+                self.record(answer.event("handover", problem=problem))
+        if self.state.status == "running":
+            self.record(written or handover.digest_of(self.state))
 
     def compact(self, context: memory.Context) -> bool:
         """Replace the oldest steps by a summary of the model's, or by a digest; False where there is nothing to."""
@@ -207,9 +267,9 @@ class Agent:
         """A critic looks at the pending thought; its commands don't run, and the model thinks again."""
         state = self.state
         if used_up := state.limits.exceeded(steps=0, usage=state.usage, worked_s=state.worked_s):
-            return self.record(RunPaused(status="limit", reason=used_up))
+            return self.pause_at_limit(used_up)
         if self.state.too_long:
-            return self.record(RunPaused(status="limit", reason="the model refuses the review's context as too long"))
+            return self.pause_at_limit("the model refuses the review's context as too long")
         pending = self.state.pending
         said = pending.step.said if pending else ""
         self.fixed_tokens = self.fixed_tokens or self.model.count(self.fixed_text) + memory.FRAMING_TOKENS
@@ -258,7 +318,16 @@ class Agent:
                     self.record(RuleKept(rule=rule, scope=message.scope, by=by, message_id=sent))
             case "review" if not stale:
                 self.record(ReviewAsked(by=by, message_id=sent))
-            case "answer" | "keep_rule" | "review":
+            case "criteria" if self.state.draft:
+                for rule in filter(
+                    None, message.rule.split("\n")
+                ):  # what the plan needs, as far as a person allowed it
+                    self.record(RuleKept(rule=rule, scope=message.scope, by=by))
+                self.record(CriteriaSet(criteria=message.criteria, by=by, message_id=sent))
+            case "answer" if self.state.draft and message.allowed:
+                confirmed = tuple(one.model_copy(update={"by": "person"}) for one in self.state.draft.criteria)
+                self.record(CriteriaSet(criteria=confirmed, by=by, message_id=sent))
+            case "answer" | "keep_rule" | "review" | "criteria":
                 pass
 
     def record(self, event: Event) -> None:

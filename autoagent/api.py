@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from autoagent import build, settings
+from autoagent import build, rules, settings
+from autoagent.asked import criteria
 from autoagent.errors import ConfigError, JournalError
 from autoagent.events import Event
 from autoagent.inbox import InboxMessage, send
@@ -14,7 +15,7 @@ from autoagent.journal import Journal, read
 from autoagent.masking import Mask
 from autoagent.places import find_run, new_run_folder, runs_folder
 from autoagent.registry import Command
-from autoagent.rules import Action, check
+from autoagent.rules import Action
 from autoagent.signals import Signals, Unattended
 from autoagent.state import State, Status
 
@@ -74,6 +75,10 @@ def run(
     max_cost: float | None = None,
     max_tokens: int | None = None,
     max_time: float | str | None = None,
+    done_when: Sequence[str] = (),
+    check: Sequence[str] = (),
+    expect: Sequence[str] = (),
+    protect: Sequence[str] = (),
     allow: Sequence[str] = (),
     deny: Sequence[str] = (),
     commands: Sequence[Command[..., Any]] = (),
@@ -83,7 +88,8 @@ def run(
     """Work on a goal until it is reached or a limit is, without questions (`approve="acts"` leaves it waiting instead).
 
     What is not given comes from the environment and the user's settings, as on the command line; `others` are
-    settings by name, with a double underscore for a dot. `commands` are offered beside the built-in ones, `on_event`
+    settings by name, with a double underscore for a dot. `done_when`, `check` and `expect` say what has to be true at
+    the end, `protect` which files the run may not change. `commands` are offered beside the built-in ones, `on_event`
     is called after each event. Raises ConfigError where the run can't start and JournalError where it can't be
     recorded; a KeyboardInterrupt leaves it resumable.
     """
@@ -99,17 +105,19 @@ def run(
         raise ConfigError("the goal is empty")
     found = _settings(folder, {"approve": "never"} | _dotted(others) | given, api_key)
     setup, limits = build.make_setup(found, build.choose_model(found), folder)
+    wanted = criteria(done_when, check, expect)
     kinds: tuple[tuple[Action, Sequence[str]], ...] = (("deny", deny), ("allow", allow))
     try:
-        rules: list[tuple[Action, str]] = [(action, check(rule)) for action, given in kinds for rule in given]
+        kept: list[tuple[Action, str]] = [(action, rules.check(rule)) for action, given in kinds for rule in given]
     except ValueError as error:
         raise ConfigError(str(error)) from None
     started = build.start_run(
         new_run_folder(),
-        setup,
+        setup.model_copy(update={"protect": tuple(protect)}),
         limits,
         goals,
-        rules=rules,
+        rules=kept,
+        criteria=wanted,
         commands=commands,
         mask=_mask(found),
         untrusted=bool(found.refused),

@@ -5,6 +5,7 @@ import math
 from pydantic import BaseModel, ConfigDict
 
 STEPS, COST_USD, REPLY_TOKENS = 50, 2.00, 8_192
+KEPT, KEPT_S = 0.1, 30.0  # of each limit for the hand-over that ends a run; of its time at most so many seconds
 
 
 class Usage(BaseModel):
@@ -42,6 +43,11 @@ class Limits(BaseModel):
     tokens: int | None = None
     time_s: float | None = None
 
+    @property
+    def working_s(self) -> float | None:
+        """What of the time is for the work: the rest is kept for the hand-over."""
+        return None if self.time_s is None else self.time_s - min(self.time_s * KEPT, KEPT_S)
+
     def exceeded(self, *, steps: int, usage: Usage, worked_s: float) -> str | None:
         """The first limit that is used up, in words, or None."""
         if self.steps is not None and steps >= self.steps:
@@ -54,16 +60,20 @@ class Limits(BaseModel):
 
     def out_of_time(self, worked_s: float) -> str | None:
         """Also checked between the commands of one thought."""
-        if self.time_s is not None and worked_s >= self.time_s:
+        if self.time_s is not None and worked_s >= (self.working_s or 0):
             return f"time limit: {worked_s:.0f} of {self.time_s:.0f} s of work"
         return None
 
-    def refuses(self, call: Usage, *, after: Usage) -> str | None:
-        """Why a call that may take as much as `call` is not sent, in words, or None."""
-        if self.cost_usd is not None and after.cost_usd + call.cost_usd > self.cost_usd + _CENT_DUST:
+    def refuses(self, call: Usage, *, after: Usage, kept: float) -> str | None:
+        """Why a call that may take as much as `call` is not sent, in words, or None.
+
+        `kept` is the part of each limit that it must leave.
+        """
+        part = 1 - kept
+        if self.cost_usd is not None and after.cost_usd + call.cost_usd > self.cost_usd * part + _CENT_DUST:
             spent = f"{dollars(after.cost_usd)} of {dollars(self.cost_usd)} spent"
             return f"cost limit: {spent}; the next call could cost {dollars(call.cost_usd)}, so it was not sent"
-        if self.tokens is not None and after.tokens + call.tokens > self.tokens:
+        if self.tokens is not None and after.tokens + call.tokens > self.tokens * part:
             spent = f"{after.tokens:,} of {self.tokens:,} tokens used"
             return f"token limit: {spent}; the next call could take {call.tokens:,}, so it was not sent"
         return None

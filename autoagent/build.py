@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
-from autoagent import __version__, prompts
+from autoagent import __version__, policy, prompts
 from autoagent.agent import Agent
 from autoagent.budget import COST_USD, REPLY_TOKENS, STEPS, Limits, Usage, dollars
+from autoagent.criteria import Criterion
 from autoagent.effects import Effects
-from autoagent.env import Fetched, Files, Found, Memory, Recalled
-from autoagent.errors import CommandError, ConfigError, JournalError, SandboxError
-from autoagent.events import NetworkAllowed, RuleKept, RunResumed, RunStarted, Setup
+from autoagent.env import Fetched, Files, Found
+from autoagent.errors import ConfigError, JournalError, SandboxError
+from autoagent.events import CriteriaSet, NetworkAllowed, RuleKept, RunResumed, RunStarted, Setup
 from autoagent.executor import Executor
 from autoagent.history import WorkspaceHistory
 from autoagent.journal import Journal, artifact, make_folder
@@ -26,8 +27,9 @@ from autoagent.masking import Mask
 from autoagent.models import Model
 from autoagent.models.catalog import Facts, Price, look_up
 from autoagent.people import People
-from autoagent.places import config_folder, prompts_folder, state_folder
+from autoagent.places import config_folder, memories_file, prompts_folder, state_folder
 from autoagent.programs import Layer
+from autoagent.recall import Offered, RunMemories, Store, notes_section, offered
 from autoagent.registry import Command, Registry, discover
 from autoagent.rules import Action
 from autoagent.sandbox.process import SandboxedPrograms
@@ -46,8 +48,10 @@ OFFLINE = "offline"
 OPENAI = "https://api.openai.com/v1"
 UNKNOWN_WINDOW = 32_768  # of a model that the catalog does not know
 OFFLINE_WINDOW = 1_000_000
+OTHER_MODELS = ("fast_model", "review_model", "escalate_model")
 ROOMY = 32_768  # a window that any step fits: nothing is counted
 SHORT_REPLY = 1_000  # tokens of a thought with a command or two
+MEMORIES_SHARE, NOTES_SHARE = 20, 8  # of the window, one part in so many
 UNTRUSTED = "this folder, which nobody trusts"
 Notify = Callable[[str], None]
 
@@ -120,8 +124,8 @@ def make_setup(settings: Settings, chosen: Chosen, workspace: Path) -> tuple[Set
         from autoagent.search import check_names
 
         check_names(named)
-    fast_model = settings.get("fast_model", "")
-    models = [name for name in (chosen.model, fast_model) if name]
+    others = {name: settings.get(name, "") for name in OTHER_MODELS}
+    models = [name for name in (chosen.model, *others.values()) if name]
     facts = [_facts(name, chosen.base_url, settings) for name in models]
     given = {} if chosen.model == OFFLINE else _given_windows(models, chosen.base_url, settings)
     windows = [given[name].tokens if name in given else fact.window for name, fact in zip(models, facts, strict=True)]
@@ -132,7 +136,7 @@ def make_setup(settings: Settings, chosen: Chosen, workspace: Path) -> tuple[Set
     setup = Setup(
         model=chosen.model,
         base_url=chosen.base_url,
-        fast_model=fast_model,
+        **others,
         temperature=settings.get("temperature"),
         seed=settings.get("seed"),
         reasoning_effort=settings.get("reasoning_effort", ""),
@@ -148,6 +152,8 @@ def make_setup(settings: Settings, chosen: Chosen, workspace: Path) -> tuple[Set
         sandbox_network=settings.get("sandbox_network", False),
         unsandboxed=settings.get("unsandboxed", False),
         rules=settings.rules,
+        review=settings.get("review", "auto"),
+        evidence=settings.get("evidence", "mark"),
         safe_mode=settings.safe_mode,
     )
     for name, local in given.items():
@@ -194,7 +200,7 @@ def make_limits(settings: Settings, setup: Setup) -> Limits:
     Raises ConfigError for a cost limit given by hand that can't hold.
     """
     cost_usd = settings.get("limits.cost")
-    prices = {name: price_of(name, setup, settings) for name in (setup.model, setup.fast_model) if name}
+    prices = {name: price_of(name, setup, settings) for name in models_of(setup)}
     unknown = next((name for name, price in prices.items() if price is None), None)
     if unknown and cost_usd is not None:
         raise ConfigError(
@@ -210,6 +216,11 @@ def make_limits(settings: Settings, setup: Setup) -> Limits:
         tokens=settings.get("limits.tokens"),
         time_s=settings.get("limits.time"),
     )
+
+
+def models_of(setup: Setup) -> tuple[str, ...]:
+    """Every model that the run may ask."""
+    return tuple(dict.fromkeys(filter(None, (setup.model, *(getattr(setup, name) for name in OTHER_MODELS)))))
 
 
 def _facts(model: str, base_url: str, settings: Settings) -> Facts:
@@ -329,6 +340,7 @@ def start_run(
     role: str = "",
     usage: Usage | None = None,
     rules: Sequence[tuple[Action, str]] = (),
+    criteria: Sequence[Criterion] = (),
     commands: Sequence[Command[..., Any]] = (),
     mask: Callable[[str], str] = str,
     untrusted: bool = False,
@@ -337,15 +349,20 @@ def start_run(
 ) -> Journal:
     """Make the run's folder and journal its start and the rules given for it; `mask` takes secrets out.
 
-    The files of an `untrusted` folder are text from outside from the first step on. `network_by` is who wants programs
-    to reach the network, where the setup says so.
+    The files of an `untrusted` folder are text from outside from the first step on, and so is what earlier runs kept of
+    such text. `network_by` is who wants programs to reach the network, where the setup says so.
 
-    Raises JournalError where that can't be written.
+    Raises JournalError where that can't be written, and ConfigError for a check that nothing could hold while it runs.
     """
+    check = next((one.command for one in criteria if one.command), "")
+    if check and setup.sandbox == "none" and not setup.unsandboxed:
+        raise ConfigError(f"--check {check!r}: nothing here can hold programs. Install bubblewrap, or add --no-sandbox")
     registry = make_registry(setup, notify, commands)
     goals = [text.encode("utf-8", "replace").decode() for text in goals]  # an argument may hold any bytes
     goal = goals[0] if len(goals) == 1 else "\n".join(f"{i}. {text}" for i, text in enumerate(goals, 1))
-    system = _system_prompt(setup, registry, goal, name, role)
+    kept = _kept_for(setup, goal, notify)
+    system = _system_prompt(setup, registry, goal, name, role, memories=kept.text, notes=_notes_for(setup))
+    strange = kept.outside if kept.text in system else ""  # a person's own prompt may leave them out
     journal = Journal(folder)
     journal.mask = mask
     journal.append(
@@ -360,12 +377,14 @@ def start_run(
             nonce=os.urandom(8).hex(),
             version=__version__,
             usage=usage or Usage(),
-            outside=UNTRUSTED if untrusted else "",
+            outside="; ".join(filter(None, (UNTRUSTED if untrusted else "", strange))),
         )
     )
     if setup.sandbox_network:
         journal.append(NetworkAllowed(by=network_by))
     keep_rules(journal, rules)
+    if criteria:
+        journal.append(CriteriaSet(criteria=tuple(criteria), by="flags"))
     return journal
 
 
@@ -382,8 +401,8 @@ def changed_setup(state: State, found: Settings) -> tuple[Setup, Limits]:
         raise JournalError("the run has no start")
     flags = {name: value for name, value in found.values.items() if found.origins[name] == "flag"}
     setup = state.setup
-    if {"model", "base_url", "fast_model", "context_tokens", "reply_tokens"} & flags.keys():
-        kept: dict[str, Any] = {"model": setup.model, "base_url": setup.base_url, "fast_model": setup.fast_model}
+    if {"model", "base_url", *OTHER_MODELS, "context_tokens", "reply_tokens"} & flags.keys():
+        kept: dict[str, Any] = {name: getattr(setup, name) for name in ("model", "base_url", *OTHER_MODELS)}
         if "model" not in flags and "base_url" not in flags:
             kept |= {"context_tokens": setup.context_tokens, "reply_tokens": setup.reply_tokens}
         if "model" in flags and "base_url" not in flags and OFFLINE in (setup.model, flags["model"]):
@@ -392,7 +411,7 @@ def changed_setup(state: State, found: Settings) -> tuple[Setup, Limits]:
         asked = Settings(found.values | values, found.origins, found.api_key)
         setup, _ = make_setup(asked, choose_model(asked), Path(setup.workspace))
     kept_names = ("approve", "temperature", "seed", "reasoning_effort", "plugins", "disabled", "search")
-    kept_names += ("allow_local_network", "safe_mode", "sandbox_network", "unsandboxed")
+    kept_names += ("allow_local_network", "safe_mode", "sandbox_network", "unsandboxed", "review", "evidence")
     changes = {name: flags.get(name, getattr(state.setup, name)) for name in kept_names}
     changes |= {"rules": found.rules, "sandbox": "none" if changes["unsandboxed"] else sandbox_layer()}
     if found.safe_mode:
@@ -405,7 +424,7 @@ def _kept_limits(state: State, setup: Setup, found: Settings) -> dict[str, Any]:
     """The settings with the limits of the run; its cost limit only where the model has a price."""
     limits = state.limits
     old = {"limits.steps": limits.steps, "limits.tokens": limits.tokens, "limits.time": limits.time_s}
-    if all(price_of(name, setup, found) for name in (setup.model, setup.fast_model) if name):
+    if all(price_of(name, setup, found) for name in models_of(setup)):
         old["limits.cost"] = limits.cost_usd
     values = {name: value for name, value in found.values.items() if not name.startswith("limits.")}
     return values | {name: value for name, value in old.items() if value is not None}
@@ -459,7 +478,9 @@ def resume_run(
     )
     changed = safer or not held or describe(registry.values()) not in system
     if changed:
-        system = _system_prompt(setup, registry, state.goal, state.name, state.role)
+        memories = _kept_for(setup, state.goal, notify, tainted=bool(state.outside)).text
+        notes = _notes_for(setup)
+        system = _system_prompt(setup, registry, state.goal, state.name, state.role, memories=memories, notes=notes)
     kept = journal.keep(system) if changed else ""
     journal.append(RunResumed(setup=setup, limits=limits, system=kept, changed=_changed_files(state)))
     if setup.sandbox_network and not (state.setup and state.setup.sandbox_network):
@@ -495,14 +516,18 @@ def make_agent(
         raise JournalError(f"{journal.path}: the run has no start")
     files = Workspace(Path(setup.workspace), forbidden=own_folders())
     model = make_model(setup.model, setup, settings, notify)
+
+    def other(name: str) -> Model | None:
+        return make_model(name, setup, settings, notify) if name else None
+
     executor = Executor(
         journal,
         make_registry(setup, lambda _: None, commands),
         files,
         RunWeb(setup, notify),
-        _make_effects(journal.folder, setup, files, people),
+        _make_effects(journal, setup, files, people),
         people,
-        _NoMemories(),
+        RunMemories(journal, Store(memories_file(), notify), setup.workspace),
         setup,
         model.count,
     )
@@ -515,21 +540,44 @@ def make_agent(
             system=artifact(journal.folder, state.system),
             summary=prompts.load("summary", own_prompts(setup)),
             review=prompts.load("review", own_prompts(setup)),
+            acceptance=prompts.load("acceptance", own_prompts(setup)),
+            handover=prompts.load("handover", own_prompts(setup)),
         ),
-        fast_model=make_model(setup.fast_model, setup, settings, notify) if setup.fast_model else None,
+        text_of=lambda path: _text_of(files, path),
+        fast_model=other(setup.fast_model),
+        review_model=other(setup.review_model),
+        escalate_model=other(setup.escalate_model),
+        writes_prose=setup.model != OFFLINE,
     )
 
 
-class _NoMemories:
-    """Until there is a place for them."""
+def _text_of(files: Files, path: str) -> str:
+    """The text of a file of the workspace by its kind. Raises CommandError."""
+    from autoagent.loaders import load
 
-    def recall(self, query: str, limit: int) -> tuple[Recalled, ...]:
-        return ()
+    return load(path, files.read_bytes(path)).text
 
-    def remember(self, text: str, tags: Sequence[str], source: str, *, everywhere: bool) -> Memory:
-        raise CommandError("Nothing can be kept for later runs here.")
 
-    def close(self) -> None: ...
+def _kept_for(setup: Setup, goal: str, notify: Notify, *, tainted: bool = True) -> Offered:
+    """What earlier runs kept that matters for the goal; a store that can't be read is said, and stops nothing."""
+    share = setup.context_tokens // MEMORIES_SHARE
+    try:
+        return offered(Store(memories_file(), notify), goal, setup.workspace, share, _about, tainted=tainted)
+    except JournalError as error:
+        notify(f"what earlier runs kept can't be read: {error}")
+        return Offered("", "")
+
+
+def _notes_for(setup: Setup) -> str:
+    """A person's notes, AGENTS.md, as far as they agreed to that content."""
+    if setup.safe_mode:
+        return ""
+    return notes_section(Path(setup.workspace), setup.context_tokens // NOTES_SHARE, _about)
+
+
+def _about(text: str) -> int:
+    """Rather more tokens than a text takes: the tables that count them are not loaded before the first call."""
+    return len(text.encode("utf-8", "replace")) // 3 + 1
 
 
 def own_folders() -> list[Path]:
@@ -537,7 +585,8 @@ def own_folders() -> list[Path]:
     return [state_folder(), config_folder()]
 
 
-def _make_effects(folder: Path, setup: Setup, files: Files, people: People) -> Effects:
+def _make_effects(journal: Journal, setup: Setup, files: Files, people: People) -> Effects:
+    folder = journal.folder
     workspace, forbidden = Path(setup.workspace), [path.resolve() for path in own_folders()]
     for path in forbidden:
         if path.is_relative_to(workspace):
@@ -549,7 +598,8 @@ def _make_effects(folder: Path, setup: Setup, files: Files, people: People) -> E
         return Reach(workspace, found.read_only, found.hidden, interpreters)
 
     programs = SandboxedPrograms(folder / "programs", setup.sandbox, reach, network=setup.sandbox_network)
-    return Effects(files, programs, WorkspaceHistory(folder / "undo", workspace, forbidden=forbidden), people)
+    history = WorkspaceHistory(folder / "undo", workspace, forbidden=forbidden)
+    return Effects(files, programs, history, people, lambda change: policy.may_not_change(change, journal.state))
 
 
 def own_prompts(setup: Setup) -> Path | None:
@@ -575,7 +625,9 @@ def _programs_words(setup: Setup, registry: Registry) -> str:
     return f"- {told}\n"
 
 
-def _system_prompt(setup: Setup, registry: Registry, goal: str, name: str, role: str) -> str:
+def _system_prompt(
+    setup: Setup, registry: Registry, goal: str, name: str, role: str, *, memories: str = "", notes: str = ""
+) -> str:
     who = f"You are {name}, an autonomous agent." if name else "You are an autonomous agent."
     return prompts.fill(
         "system",
@@ -583,6 +635,8 @@ def _system_prompt(setup: Setup, registry: Registry, goal: str, name: str, role:
         persona=f"{who} {role}".strip(),
         commands=describe(registry.values()),
         programs=_programs_words(setup, registry),
+        memories=f"{memories}\n\n" if memories else "",
+        notes=f"{notes}\n\n" if notes else "",
         date=datetime.now(UTC).astimezone().strftime("%A, %d %B %Y"),
         goal=goal,
     )

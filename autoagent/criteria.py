@@ -1,6 +1,8 @@
 """Acceptance criteria: what has to be true at the end of a run, how it is checked, and what came of it."""
 
+import re
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -87,3 +89,25 @@ def listed(criteria: Sequence[Criterion], verdicts: Sequence[Verdict]) -> list[s
 
 
 _WORDS = {"met": "met", "unmet": "not met", "unclear": "cannot tell", "person": "a person decides"}
+
+
+_TESTS = (
+    "test_*.py", "*_test.py", "tests/*", "test/*", "__tests__/*", "conftest.py", "pytest.ini", "tox.ini", "*.test.*",
+    "*.spec.*", "*_test.go", "*_spec.rb", "*Test.java",
+)  # fmt: skip  # as pytest, jest, go, rspec and JUnit find them
+_CHECKS = re.compile(r"test|check|verif|spec", re.IGNORECASE)
+
+
+def read_by_checks(criteria: Sequence[Criterion], protect: Sequence[str]) -> tuple[str, ...]:
+    """Patterns of files that decide what a check comes to: a run that could change them could make itself pass.
+
+    Those a person named, and where a command checks, test files and the checking scripts that the command names.
+    """
+    words = [word.removeprefix("./") for one in criteria for word in one.command.split()]
+    scripts = [word for word in words if "." in word and _CHECKS.search(word.rpartition("/")[2])]
+    return (*protect, *(_TESTS if words else ()), *scripts)
+
+
+def is_read_by(patterns: Sequence[str], path: str) -> bool:
+    """Whether a path of the workspace, in any folder, is one of these; `*` also stands for slashes."""
+    return any(fnmatchcase(path, pattern) or fnmatchcase(path, f"*/{pattern}") for pattern in patterns)

@@ -4,7 +4,7 @@ import re
 import signal
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -12,11 +12,13 @@ from typing import Protocol
 from autoagent import policy
 from autoagent.env import ABSENT, Change, Env, Excerpt, Files
 from autoagent.errors import CommandError, JournalError, SandboxError
-from autoagent.events import CommandStarted, FileChange, Outcome
+from autoagent.events import CommandStarted, FileChange, FileState, Outcome
+from autoagent.history.differences import as_text, difference
 from autoagent.people import People
 from autoagent.programs import Program, Programs, Progress, Ran
 from autoagent.registry import Bound
 from autoagent.signals import HUNG_UP, TERMINATED
+from autoagent.state import State
 
 NAMED = 20  # changed files that the model is told by name
 GRACE_S = 5.0  # for a program, once the run's own process was told to end
@@ -53,6 +55,10 @@ class History(Protocol):
         """Put back what was there before. Raises OSError."""
         ...
 
+    def content(self, path: str, state: FileState) -> bytes:
+        """What was at a path in that state. Raises OSError where it was not kept."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -78,12 +84,13 @@ class Result:
 
 @dataclass(frozen=True)
 class Effects:
-    """Does what was decided, and says what came of it."""
+    """Does what was decided, and says what came of it. `forbids` says why a change of a program's is put back."""
 
     files: Files
     programs: Programs
     history: History
     people: People
+    forbids: Callable[[FileChange], str] = lambda change: policy.may_not_change(change, State())
 
     def keep(self, call_id: str, bound: Bound, planned: Change | Program | None) -> Result | None:
         """Keep what the command may change, before it starts. A Result: that can't be, so it must not run."""
@@ -128,6 +135,44 @@ class Effects:
         if bound.command.effect in ("writes", "executes"):
             result = self._with_changes(call_id, result, by_program=not isinstance(planned, Change))
         return replace(result, seconds=seconds)
+
+    def check(self, id: str, program: Program, left_s: float | None) -> Result:
+        """A program of ours that tells whether something holds; what it changes is kept as a command's is.
+
+        One that had ended when the run's own process died is not run again; one whose end nobody saw is.
+        """
+        try:
+            self.history.begin(id, None)
+            ran = self.programs.outcome(id)
+            if ran and ran.ended in ("exited", "signalled", "timed_out"):
+                result = Result("ok" if _is_fine(ran) else "failed", in_words(ran, program.timeout_s))
+            else:
+                self.programs.forget(id)
+                result = self._run(id, program, left_s)
+        except CommandError as error:
+            result = failed(error)
+        except OSError as error:
+            return Result("failed", f"{NOT_KEPT} ({error.strerror or error}).")
+        result = self._with_changes(id, result, by_program=True)
+        self.programs.forget(id)
+        return result
+
+    def difference(self, change: FileChange) -> str:
+        """A changed file as what is different, a new one as it is; "" for what is no text, or may hold secrets."""
+        if policy.is_secret(change.path):
+            return ""
+        before, after = (self._text(change.path, state) for state in (change.before, change.after))
+        if after is None or before is None:
+            return ""
+        return after if change.before.kind == "absent" else "\n".join(difference(before, after))
+
+    def _text(self, path: str, state: FileState) -> str | None:
+        if state.kind != "file":
+            return ""
+        try:
+            return as_text(self.history.content(path, state))
+        except OSError:
+            return None
 
     def after_a_crash(self, call_id: str, started: CommandStarted, seen: dict[str, str]) -> Result | None:
         """What is known of a command that acts and had started when the program died; None: run it (again)."""
@@ -224,18 +269,23 @@ class Effects:
         return replace(result, text=text, changed=changed, put_back=put_back, detail=result.detail or control)
 
     def _put_back_obeyed(self, changed: tuple[FileChange, ...]) -> tuple[tuple[FileChange, ...], tuple[str, ...], str]:
-        """Puts back what other programs obey: the changes that stand, the paths that don't, a note for the model."""
-        forbidden = tuple(one for one in changed if _is_obeyed(one) and not self._is_harmless(one))
-        if not forbidden:
+        """Puts back what programs may not change: the changes that stand, the paths that don't, notes for the model."""
+        reasons = {one.path: why for one in changed if (why := self.forbids(one)) and not self._is_harmless(one)}
+        if not reasons:
             return changed, (), ""
-        names = ", ".join(one.path for one in forbidden[:NAMED])
+        forbidden = tuple(one for one in changed if one.path in reasons)
+        told = [
+            (why, ", ".join([path for path, because in reasons.items() if because == why][:NAMED]))
+            for why in dict.fromkeys(reasons.values())
+        ]
         try:
             self.history.restore(forbidden)
         except OSError as error:
-            return changed, (), f"[Changed, obeyed by other programs, and not put back ({error.strerror}): {names}]"
-        kept = tuple(one for one in changed if one not in forbidden)
-        note = f"[Put back as it was, since other programs obey it: {names}]"
-        return kept, tuple(one.path for one in forbidden), note
+            failed_to = f"and not put back ({error.strerror})"
+            return changed, (), "\n".join(f"[Changed although {why}, {failed_to}: {names}]" for why, names in told)
+        kept = tuple(one for one in changed if one.path not in reasons)
+        note = "\n".join(f"[Put back as it was, since {why}: {names}]" for why, names in told)
+        return kept, tuple(reasons), note
 
     def _is_harmless(self, change: FileChange) -> bool:
         """What `git init` and `git clone` make: hooks that never run, and a configuration that names no program."""
@@ -286,12 +336,6 @@ def _touched(planned: Change | Program | None) -> Sequence[str] | None:
     if not isinstance(planned, Change):
         return None
     return [path for path in (planned.path, planned.source) if path]
-
-
-def _is_obeyed(change: FileChange) -> bool:
-    if "folder" in (change.before.kind, change.after.kind):
-        return False  # what it holds is judged by itself
-    return policy.is_trusted_file(change.path) or policy.is_secret(change.path)
 
 
 def _names(changed: Sequence[FileChange]) -> str:

@@ -204,11 +204,15 @@ class Fetched:
 
 @dataclass(frozen=True)
 class Hit:
-    """One search result; `snippet` is the search engine's extract."""
+    """One search result; `snippet` is the search engine's extract.
+
+    `barred`: why this run may not fetch it unasked, in words for the model; "" where it may.
+    """
 
     title: str
     url: str
     snippet: str
+    barred: str = ""
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,7 @@ class RunStarted(_Event):
     version: str
     usage: Usage = Usage()  # calls made before the run, to propose its goals
     outside: str = ""  # what of foreign words it starts among, in words for people
+    forked_from: str = ""  # "7f3a step 14"
 
 
 class RunResumed(_Event):
@@ -108,6 +109,7 @@ class RunEnded(_Event):
     status: Literal["reached", "unreached", "stalled"]
     result: str
     files: tuple[str, ...] = ()
+    claimed: str = ""  # the result that was given and not accepted
 
 
 class CriteriaSet(_Event):

@@ -11,8 +11,9 @@ from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO, cast
 
 from autoagent import memory, policy, stall
+from autoagent.criteria import Criterion
 from autoagent.effects import OUT_OF_TIME, Effects, Result, failed, surprise
-from autoagent.env import Change, Completion, Env, Fetched, Files, Found, Memories, Web
+from autoagent.env import ABSENT, Change, Completion, Env, Fetched, Files, Found, Memories, Web, fingerprint
 from autoagent.errors import CommandError
 from autoagent.events import (
     ApprovalAsked,
@@ -29,14 +30,15 @@ from autoagent.journal import Journal, artifact
 from autoagent.people import People
 from autoagent.programs import Program, Progress
 from autoagent.registry import Bound, Registry
-from autoagent.state import GRANTED, Observation, Pending, PendingCall
-from autoagent.taint import KnownAddresses
+from autoagent.state import GRANTED, Observation, Pending, PendingCall, State
+from autoagent.taint import KnownAddresses, stands_apart
+from autoagent.thoughts import CommandCall
 from autoagent.waiting import next_of
 
 EDITED = "edited by the person"  # what they see next is the change that it makes
 CHANGED_SINCE = "What it would change is no longer as it was when you were asked."
 SIDE_BY_SIDE = 8
-READ_AGAIN = "read_observation"
+READ_AGAIN, RUNS = "read_observation", "run_shell"
 NOTHING_SENT = "network guard"  # the control that lets no request go out, so that nothing comes in
 
 
@@ -55,8 +57,11 @@ class Executor:
     count: memory.Count
     known: KnownAddresses = field(default_factory=KnownAddresses)
 
-    def act(self, pending: Pending) -> None:
-        """Do the next command of a thought, or the next few at once where all of them only read."""
+    def act(self, pending: Pending) -> Completion | None:
+        """Do the next command of a thought, or the next few at once where all of them only read.
+
+        A Completion where it is to end the run as reached: whether it does is not decided here.
+        """
         reads = self._mere_reads(pending.calls[:SIDE_BY_SIDE])
         if reads:
             return self._read_side_by_side(reads)
@@ -70,6 +75,9 @@ class Executor:
             decision = self._decide(bound)
             if decision.action == "deny":  # before it is planned: also a plan that fails would tell of what it read
                 return self._refuse(call, bound, decision)
+            if repeats := self._repeats(call):
+                refused = Result("refused", repeats)
+                return self._finish(call, refused, seen, ends_batch=bound.command.effect != "reads")
             planned = bound.run(env) if bound.command.returns_change or bound.command.returns_program else None
             if isinstance(planned, Change):  # what goes into a folder is named by no argument
                 decision = self._decide(bound, planned)
@@ -81,14 +89,11 @@ class Executor:
         except Exception as error:  # noqa: BLE001  # plugins raise anything; the run goes on
             return self._finish(call, surprise(error), seen, ends_batch=True)
         planned = planned if isinstance(planned, Change | Program) else None
-        if self._repeats(call):
-            refused = Result("refused", f"{stall.REPEATED} Do something else with it.")
-            return self._finish(call, refused, seen, ends_batch=bound.command.effect != "reads")
         allowed_by = self._allowed(call, bound, planned, decision)
         if not allowed_by:
             return None
         if bound.command.effect == "ends":
-            return self._end_run(call, bound, env, seen)
+            return self._completion(call, bound, env, seen)
         if bound.command.effect in ("writes", "executes"):
             self.settle()
         if refused := self.effects.keep(call.id, bound, planned):
@@ -100,6 +105,43 @@ class Executor:
             self.effects.programs.forget(call.id)
         if result.cut:
             self.journal.append(RunPaused(status="paused", reason=self.people.stop_reason))
+        return None
+
+    def may_check(self, criterion: Criterion) -> str:
+        """Why a criterion's command can't be run here, in words for a person; "" where it can."""
+        held = self.effects.programs.containment
+        if held.layer == "none" and not self.setup.unsandboxed:
+            return f"not checked: nothing holds programs here, so `{criterion.command}` was not run"
+        if criterion.by == "person":
+            return ""
+        try:
+            bound = self.registry.bind(CommandCall(name=RUNS, args={"command": criterion.command}))
+            decision = self._decide(bound)
+        except CommandError as error:
+            return f"not checked: {error}"
+        return "" if decision.action == "allow" else f"not checked: `{criterion.command}` needs your yes"
+
+    def run_check(self, id: str, program: Program) -> Result:
+        """Run a criterion's command; what it changes in the workspace is journalled."""
+        self.settle()
+        result = self.effects.check(id, program, self._left_s(since=time.monotonic()))
+        self._tell_of_changes(result.changed, result.put_back)
+        return result
+
+    def add_to_file(self, id: str, path: str, text: str) -> None:
+        """Add text at the end of a file, unless it ends in it; what that changes is journalled. Never raises."""
+        try:
+            self.effects.history.begin(id, [path])
+            content = self.files.read_bytes(path)
+            if not content.endswith(text.encode()):
+                self.files.write_bytes(path, content + text.encode(), expect=fingerprint(content))
+            self._tell_of_changes(self.effects.history.end(id), ())
+        except (CommandError, OSError):
+            return
+
+    def refuse_end(self, call: PendingCall, told: str) -> None:
+        """The result is not accepted: the model reads why, and the run goes on."""
+        self._finish(call, Result("failed", told), {})
 
     def close(self) -> None:
         """End programs, give back connections and folders; the journal is whoever's opened it."""
@@ -108,7 +150,9 @@ class Executor:
 
     def settle(self) -> None:
         """Journal what programs in the background changed in the workspace."""
-        changed, put_back = self.effects.drift()
+        self._tell_of_changes(*self.effects.drift())
+
+    def _tell_of_changes(self, changed: tuple[FileChange, ...], put_back: tuple[str, ...]) -> None:
         if changed or put_back:
             kept = self._kept_changes(changed)
             told = FilesChanged(changed=_inline(changed), changed_artifact=kept, put_back=put_back[:INLINE])
@@ -146,8 +190,9 @@ class Executor:
             found.append(_Read(call, bound, decision.by))
         return found
 
-    def _repeats(self, call: PendingCall) -> bool:
-        return stall.repetitions(self.journal.state, call.call) >= stall.REFUSE
+    def _repeats(self, call: PendingCall) -> str:
+        """Why the loop guard lets it not run, in words for the model, or ""."""
+        return stall.refusal(self.journal.state, call.call)
 
     def _read_side_by_side(self, reads: Sequence["_Read"]) -> None:
         """Run reading commands in threads; their observations keep the order of the thought.
@@ -210,9 +255,9 @@ class Executor:
     def _left_s(self, *, since: float) -> float | None:
         """What is left of the run's time at this moment; None where it has no limit."""
         state = self.journal.state
-        if state.limits.time_s is None:
+        if state.limits.working_s is None:
             return None
-        return max(0.0, state.limits.time_s - state.worked_s - (time.monotonic() - since))
+        return max(0.0, state.limits.working_s - state.worked_s - (time.monotonic() - since))
 
     def _decide(self, bound: Bound, planned: Change | None = None) -> policy.Decision:
         state = self.journal.state
@@ -224,6 +269,7 @@ class Executor:
             known_address=lambda address: self.known.holds(address, state),
             containment=self.effects.programs.containment,
             changes=(planned.path, planned.source) if planned else (),
+            replaces=planned is not None and (bool(planned.source) or planned.before != ABSENT),
         )
 
     def _refuse(self, call: PendingCall, bound: Bound, decision: policy.Decision) -> None:
@@ -292,8 +338,8 @@ class Executor:
             reason = f"nobody knows what {call.call.name} did, and nothing held it. Look, then resume"
             self.journal.append(RunPaused(status="paused", reason=reason))
 
-    def _end_run(self, call: PendingCall, bound: Bound, env: Env, seen: dict[str, str]) -> None:
-        """The result and the end of the run are one fact, so one event."""
+    def _completion(self, call: PendingCall, bound: Bound, env: Env, seen: dict[str, str]) -> Completion | None:
+        """The result that is to end the run. Giving up ends it here; what went wrong goes back to the model."""
         try:
             completion = bound.run(env)
         except CommandError as error:
@@ -301,8 +347,11 @@ class Executor:
         except Exception as error:  # noqa: BLE001  # plugins raise anything; the run goes on
             return self._finish(call, surprise(error), seen)
         assert isinstance(completion, Completion)
-        status = "reached" if completion.reached else "unreached"
-        self.journal.append(RunEnded(status=status, result=_whole(completion.result), files=completion.files))
+        completion = replace(completion, result=_whole(completion.result))
+        if completion.reached:
+            return completion
+        self.journal.append(RunEnded(status="unreached", result=completion.result, files=completion.files))
+        return None
 
     def _finish(
         self,
@@ -390,10 +439,20 @@ class Executor:
     def _guarded_web(self) -> Web:
         state = self.journal.state
 
-        def may_redirect(asked: str, target: str) -> bool:
-            return policy.may_redirect(asked, target, state, self.known.holds)
+        found: set[str] = set()  # by the search engine in this very call: its words, not the model's
 
-        return GuardedWeb(self.web, may_redirect, self.people.watch)
+        def known(address: str, state: State) -> bool:
+            return address in found or self.known.holds(address, state)
+
+        def may_redirect(asked: str, target: str) -> bool:
+            return policy.may_redirect(asked, target, state, known)
+
+        def barred(query: str, address: str) -> str:
+            if stands_apart(address, query):
+                found.add(address)
+            return policy.barred(address, state, known)
+
+        return GuardedWeb(self.web, may_redirect, self.people.watch, barred)
 
     def _observation(self, observation_id: str) -> str:
         state = self.journal.state
@@ -408,12 +467,14 @@ class Executor:
 class GuardedWeb:
     """The web of one call: where an address redirects to is decided as what the model asks for is.
 
-    A command's own check is added to that; it replaces nothing.
+    A command's own check is added to that; it replaces nothing. `barred(query, url)` says why a search result may not
+    be fetched unasked, "" where it may.
     """
 
     web: Web
     may_redirect: Callable[[str, str], bool]
-    watch: Callable[[Progress], None] = lambda _: None
+    watch: Callable[[Progress], None]
+    barred: Callable[[str, str], str]
 
     def fetch(self, url: str, may_redirect: Callable[[str, str], bool] | None = None) -> Fetched:
         return self.web.fetch(url, self._guard(may_redirect))
@@ -425,7 +486,8 @@ class GuardedWeb:
         return self.web.download(url, watched, limit, self._guard(may_redirect))
 
     def search(self, query: str, limit: int) -> Found:
-        return self.web.search(query, limit)
+        found = self.web.search(query, limit)
+        return replace(found, hits=tuple(replace(hit, barred=self.barred(query, hit.url)) for hit in found.hits))
 
     def _guard(self, may_redirect: Callable[[str, str], bool] | None) -> Callable[[str, str], bool]:
         def allowed(asked: str, target: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from autoagent.criteria import Criterion
 from autoagent.journal import make_folder, replace_file
 from autoagent.rules import Scope
 
@@ -27,13 +28,14 @@ class InboxMessage(BaseModel):
 
     `answer` allows or refuses the standing question (`call_id` "" means whichever stands); `say` is advice or the
     answer to the model's own question; `keep_rule` allows this and what the rule covers; `review` lets a critic
-    look first; `stop` pauses the run.
+    look first; `criteria` settles what has to be true at the end, with rules for what the plan needs; `stop` pauses the
+    run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(default_factory=_new_id, pattern=r"^\w[\w.-]*$")  # also the name of its file
-    kind: Literal["answer", "say", "keep_rule", "review", "stop"]
+    kind: Literal["answer", "say", "keep_rule", "review", "criteria", "stop"]
     by: str
     call_id: str = ""
     allowed: bool = False
@@ -42,6 +44,7 @@ class InboxMessage(BaseModel):
     args: dict[str, JsonValue] | None = None
     rule: str = ""  # one a line
     scope: Scope = "run"
+    criteria: tuple[Criterion, ...] = ()
 
 
 def send(folder: Path, message: InboxMessage) -> None:

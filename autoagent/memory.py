@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from autoagent.budget import dollars
+from autoagent.criteria import listed
 from autoagent.models import Message
 from autoagent.stall import warning
 from autoagent.state import UNREADABLE_IN_A_ROW, Observation, State, Step
@@ -60,6 +61,13 @@ def build_context(state: State, system: str, tail: str, *, fixed_tokens: int, ta
     return Context(messages, sections, estimated, math.ceil(estimated * factor_of(state)))
 
 
+def fresh_context(system: str, text: str, count: Count) -> Context:
+    """A context of its own: what is asked for, and the one text that it is asked of."""
+    sizes = {"rules": count(system) + FRAMING_TOKENS, "text": count(text) + FRAMING_TOKENS}
+    messages: list[Message] = [{"role": "system", "content": system}, {"role": "user", "content": text}]
+    return Context(messages, sizes, sum(sizes.values()), sum(sizes.values()))
+
+
 def factor_of(state: State) -> float:
     """What our counts are multiplied with: an endpoint that counts more is believed, one that counts less is not."""
     return max(1.0, state.calibration)
@@ -88,13 +96,20 @@ def _observed(observation: Observation, nonce: str) -> str:
     head = f"Observation {observation.id}, {observation.call.name}: {observation.outcome}"
     if observation.outcome in ("refused", "skipped"):  # our words or a person's, no data
         return f"{head}. {observation.text}"
-    mark = hashlib.sha256(f"{nonce} {observation.id}".encode()).hexdigest()[:8]
-    return f"{head}\n<<<{mark}\n{observation.text}\n{mark}>>>"
+    return fenced(head, observation.text, f"{nonce} {observation.id}")
+
+
+def fenced(head: str, text: str, nonce: str) -> str:
+    """Text from outside between delimiters that it can't know, below a line of ours."""
+    mark = hashlib.sha256(nonce.encode()).hexdigest()[:8]
+    return f"{head}\n<<<{mark}\n{text}\n{mark}>>>"
 
 
 def volatile_tail(state: State, context_tokens: int, fixed_tokens: int) -> str:
     """The last message: plan with marks, what is left of each limit, warnings. Never part of the prefix."""
     limits, lines = state.limits, list[str]()
+    if state.criteria:
+        lines += ["What has to be true at the end (the program checks it):", *listed(state.criteria, state.verdicts)]
     if state.plan:
         plan = "\n".join(f"[{mark}] {text}" for mark, text in map(plan_mark, state.plan))
         lines += ["Your plan so far:", clip(plan, context_tokens // OBSERVED_SHARE, len)]  # in characters

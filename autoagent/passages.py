@@ -13,6 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, islice, pairwise
 from typing import NamedTuple
 
 from autoagent.language import without_inflection, without_particle
@@ -26,6 +27,14 @@ _CODE_LINES = 25  # of a block of code that stay together
 _K1, _B = 1.2, 0.5  # how soon more of a word adds nothing, how much a long piece has to hold more
 _HEADING = 0.4  # of its heading's score goes to what stands beneath; it fades for what holds no word
 _GAP_TOKENS = 14  # of "[… lines 1,062-1,365 left out …]"
+_OF_NAME = 0.5  # of the score of a text's name goes to each of its passages that hold a word of the question
+_OF_ITS_NAME = 6  # first pieces of a text that answers by its name alone
+_FADES = 0.95  # what each further passage of one text counts, against those of others
+_WITH_NEIGHBOURS = 3  # passages of a text beside which more is shown
+_HEARD = 20  # of the best texts that are shown with one passage each before any is with more
+_AKIN = 2  # passages of a text that are shown for what they share with the best ones
+_AKIN_CHARS = 2_000_000  # of all texts; in more it takes too long
+_NUMBER_TOKENS = 3  # of a line's number and the tab behind it
 _TRIES = 50  # passages that do not fit before no more are tried
 _LEAST = 0.25  # of the best score; what has less holds only words that are everywhere
 _RARE = 8  # pieces; a word that no more of them hold is rare
@@ -102,7 +111,7 @@ def excerpt(text: str, question: str, limit: int, count: Count, *, first_line: i
     best = _that_answer(text, found, max(0, limit))
     if not best:
         return _beginning_for_nothing(text, limit, count, first_line)
-    room = _Room(text, found, limit, count, first_line)
+    room = _Room(text, found, _Budget(limit), count, first_line)
     for at in range(_head_size(text, found)):
         room.take(at)
     rare = [at for at in best if found[at].rare]
@@ -112,15 +121,29 @@ def excerpt(text: str, question: str, limit: int, count: Count, *, first_line: i
     for at in (*best, *_introduced(text, found, best)):
         room.take(at)
     for at in best:
-        for beside in (at + 1, at - 1):
-            if 0 <= beside < len(found) and found[beside].heading in (at, found[at].heading):
-                room.take(beside)
-    return room.shown()
+        for beside in _beside(found, at):
+            room.take(beside)
+    return _within(room, limit) or beginning(text, limit, count, first_line=first_line)
+
+
+def _within(room: "_Room", limit: int) -> str:
+    """What a room holds, counted as a whole: parts may count a little less than what they make together."""
+    while room.order:
+        for named in (True, False):
+            shown = room.shown(named=named)
+            if room.count(shown) <= limit:
+                return shown
+        room.drop_last()
+    return ""
 
 
 def _that_answer(text: str, found: Sequence[Passage], most: int) -> list[int]:
     """The pieces that hold what is asked for, the best first."""
-    least = max((passage.score for passage in found), default=0.0) * _LEAST
+    return _above(text, found, max((passage.score for passage in found), default=0.0) * _LEAST, most)
+
+
+def _above(text: str, found: Sequence[Passage], least: float, most: int) -> list[int]:
+    """The pieces with a rare word of the question, or a score above `least`, the best first."""
     answering = (at for at, piece in enumerate(found) if piece.rare or piece.score > least)
     return _different(text, found, sorted(answering, key=lambda at: -found[at].score)[:most])
 
@@ -145,6 +168,13 @@ def _introduced(text: str, found: Sequence[Passage], best: Iterable[int]) -> Ite
             if not beneath and not (colon and _section(found[after]) == _section(found[at])):
                 break
             yield after
+
+
+def _beside(found: Sequence[Passage], at: int) -> Iterator[int]:
+    """What stands behind and before a piece under the same heading."""
+    for beside in (at + 1, at - 1):
+        if 0 <= beside < len(found) and found[beside].heading in (at, found[at].heading):
+            yield beside
 
 
 def _section(piece: Passage) -> tuple[int | None, int | None]:
@@ -172,6 +202,11 @@ def passages(text: str, question: str) -> list[Passage]:
     """All pieces of a text in their order, scored against the question."""
     found = list(_pieces(text))
     own = _bm25(text, [piece.start for piece in found], [piece.end for piece in found], _terms(question))
+    return _with_scores(found, own)
+
+
+def _with_scores(found: list[Passage], own: Sequence["_Scored"]) -> list[Passage]:
+    """What a piece holds itself, and a part of what its heading and its header row hold."""
     beneath: defaultdict[int, int] = defaultdict(int)
     for at, piece in enumerate(found):
         score, rare = own[at]
@@ -194,6 +229,154 @@ def scores(texts: Sequence[str], question: str) -> list[float]:
     whole = "\n".join(texts)
     ends = [start + len(text) for start, text in zip(starts, texts, strict=True)]
     return [scored.score for scored in _bm25(whole, starts, ends, _terms(question))]
+
+
+# -- several texts ---------------------------------------------------------------------------------------------------
+
+
+class Source(NamedTuple):
+    """One of several texts. What `name` says counts for all of it; `first_line` is the number of its first line."""
+
+    name: str
+    text: str
+    first_line: int = 1
+
+
+class Gathered(NamedTuple):
+    """What is shown of one of several texts; `answers` and no text: there was no room for what it holds."""
+
+    text: str
+    answers: bool
+
+
+def gather(
+    sources: Sequence[Source], question: str, limit: int, count: Count, *, numbered: bool = False
+) -> list[Gathered]:
+    """The passages of several texts that matter, in order, within `limit` tokens together.
+
+    They are scored against each other: a word that stands in every text says little. The best texts are each heard
+    with a passage; the rest of the room is the better ones', where each further passage of one text counts less.
+    With `numbered` each line stands behind its number.
+    """
+    found, best = _answers(sources, question, limit)
+    budget = _Budget(limit)
+    rooms = [
+        _Room(source.text, pieces, budget, count, source.first_line, numbered=numbered)
+        for source, pieces in zip(sources, found, strict=True)
+    ]
+    turns: list[_Room] = []
+    for at, piece in _in_order_of_worth(sources, found, best):
+        if rooms[at].take(piece):
+            turns.append(rooms[at])
+    for room in rooms:
+        turns += [room for piece in room.in_short_gaps() if room.take(piece)]
+    shown = _all_within(rooms, turns, limit, count)
+    return [Gathered(text, bool(pieces)) for text, pieces in zip(shown, best, strict=True)]
+
+
+def _answers(sources: Sequence[Source], question: str, most: int) -> tuple[list[list[Passage]], list[list[int]]]:
+    """Of each text all pieces, and the places of those that answer, the best first."""
+    found = _scored_together(sources, question)
+    named = scores([source.name for source in sources], question)
+    for pieces, worth in zip(found, named, strict=True):
+        pieces[:] = [piece._replace(score=piece.score + worth * _OF_NAME * (piece.score > 0)) for piece in pieces]
+    least = max((piece.score for pieces in found for piece in pieces), default=0.0) * _LEAST
+    best = [_above(source.text, pieces, least, most) for source, pieces in zip(sources, found, strict=True)]
+    for at, pieces in enumerate(found):
+        if not best[at] and named[at] and named[at] == max(named):
+            best[at] = list(range(min(_OF_ITS_NAME, len(pieces))))
+    return found, best
+
+
+def _scored_together(sources: Sequence[Source], question: str) -> list[list[Passage]]:
+    found = [list(_pieces(source.text)) for source in sources]
+    begins = list(accumulate((len(source.text) + 1 for source in sources), initial=0))
+    starts = [begin + piece.start for begin, pieces in zip(begins, found, strict=False) for piece in pieces]
+    ends = [begin + piece.end for begin, pieces in zip(begins, found, strict=False) for piece in pieces]
+    own = iter(_bm25("\n".join(source.text for source in sources), starts, ends, _terms(question)))
+    return [
+        _with_scores(pieces, [_moved(scored, begin) for scored in islice(own, len(pieces))])
+        for begin, pieces in zip(begins, found, strict=False)
+    ]
+
+
+def _moved(scored: "_Scored", begin: int) -> "_Scored":
+    return scored._replace(rare=tuple(place - begin for place in scored.rare)) if scored.rare else scored
+
+
+def _in_order_of_worth(
+    sources: Sequence[Source], found: Sequence[Sequence[Passage]], best: Sequence[Sequence[int]]
+) -> Iterator[tuple[int, int]]:
+    """Texts and their pieces as room is given: the best of each, what is rare, the others, then what stands beside."""
+    ranked = [
+        (found[at][piece].score * _FADES**rank, at, piece)
+        for at, pieces in enumerate(best)
+        for rank, piece in enumerate(pieces)
+    ]
+    ranked.sort(key=lambda one: -one[0])
+    order = [(at, piece) for _, at, piece in ranked]
+    texts = list(dict.fromkeys(at for at, _ in order))
+    rare = [(at, piece) for at, piece in order if found[at][piece].rare]
+    yield from ((at, best[at][0]) for at in texts[:_HEARD])
+    for at, piece in rare:
+        yield at, piece
+        yield from ((at, answer) for answer in _answering_headings(found[at], [piece]))
+    yield from order
+    yield from _akin(sources, found, best)
+    for at in texts:
+        yield from ((at, piece) for piece in _introduced(sources[at].text, found[at], best[at]))
+    for at, piece in order:
+        if piece in best[at][:_WITH_NEIGHBOURS]:
+            yield from ((at, beside) for beside in _beside(found[at], piece))
+
+
+def _akin(
+    sources: Sequence[Source], found: Sequence[Sequence[Passage]], best: Sequence[Sequence[int]]
+) -> Iterator[tuple[int, int]]:
+    """What may say the same in other words: of texts that answer, pieces with words that the best ones share.
+
+    The words that the best passages of two texts hold are asked for in turn (pseudo-relevance feedback; Rocchio 1971).
+    """
+    shared: defaultdict[str, set[int]] = defaultdict(set)
+    for at, pieces in enumerate(best):
+        for piece in pieces[:_WITH_NEIGHBOURS]:
+            for token in _TOKEN.findall(sources[at].text, found[at][piece].start, found[at][piece].end):
+                shared[token].add(at)
+    words = " ".join(token for token, texts in shared.items() if len(texts) > 1 and not token[0].isdigit())
+    if not words or sum(len(source.text) for source in sources) > _AKIN_CHARS:
+        return
+    again = _scored_together(sources, words)
+    least = max((piece.score for pieces in again for piece in pieces), default=0.0) * _LEAST
+    for at, pieces in enumerate(again):
+        if best[at]:
+            new = [piece for piece in _above(sources[at].text, pieces, least, len(pieces)) if piece not in best[at]]
+            yield from ((at, piece) for piece in new[:_AKIN])
+
+
+def _all_within(rooms: Sequence["_Room"], turns: list["_Room"], limit: int, count: Count) -> list[str]:
+    """What the rooms hold; where it is too much together, without what was taken last."""
+    for named in (True, False):
+        shown = [room.shown(named=named) if room.order else "" for room in rooms]
+        if sum(count(text) + 1 for text in shown) <= limit:
+            return shown
+    sizes = [count(text) + 1 for text in shown]
+    while turns and sum(sizes) > limit:
+        room = turns.pop()
+        room.drop_last()
+        at = next(place for place, one in enumerate(rooms) if one is room)
+        shown[at] = room.shown(named=False) if room.order else ""
+        sizes[at] = count(shown[at]) + 1
+    return shown
+
+
+def absent(sources: Sequence[Source], question: str) -> list[str]:
+    """The words of a question that stand in none of the texts: a text may say them in others."""
+    there = {term for source in sources for term, _ in _hits(source.text, _terms(question))}
+    asked = {token: _terms(token).weights() for token in _TOKEN.findall(question)}
+    return [token for token, terms in asked.items() if terms and there.isdisjoint(terms)]
+
+
+# -- what fits -------------------------------------------------------------------------------------------------------
 
 
 def fits(text: str, limit: int, count: Count) -> bool:
@@ -418,7 +601,7 @@ def _hits(text: str, terms: _Terms) -> Iterator[tuple[str, int]]:
         for found in words.finditer(text):
             word = found[0]
             if word not in stems:
-                stems[word] = _without_again(stem(re.sub(rf"[{_HANGUL}{_CJK}]+$", "", word)), terms)
+                stems[word] = _as_asked_for(stem(re.sub(rf"[{_HANGUL}{_CJK}]+$", "", word)), terms)
             if stems[word] in terms.stems:
                 yield stems[word], found.start()
     if terms.numbers:
@@ -435,10 +618,14 @@ def _hits(text: str, terms: _Terms) -> Iterator[tuple[str, int]]:
             at = text.find(string, at + 1)
 
 
-def _without_again(stemmed: str, terms: _Terms) -> str:
-    """recalibrate → calibrate, where that is asked for."""
-    shorter = stemmed.removeprefix("re")
-    return shorter if stemmed not in terms.stems and shorter in terms.stems else stemmed
+def _as_asked_for(stemmed: str, terms: _Terms) -> str:
+    """recalibrate → calibrate, louder and loudest → loud, where those are asked for."""
+    if stemmed in terms.stems:
+        return stemmed
+    base = re.match(r"(.{4,}?)(?:er|est)$", stemmed)
+    return next(
+        (word for word in (stemmed.removeprefix("re"), stem(base[1]) if base else "") if word in terms.stems), stemmed
+    )
 
 
 def _kept_by_stem(word: str) -> str:
@@ -449,59 +636,102 @@ def _kept_by_stem(word: str) -> str:
 # -- what is shown ---------------------------------------------------------------------------------------------------
 
 
+class _Budget:
+    """Tokens that one or several rooms share."""
+
+    def __init__(self, limit: int):
+        self.left = limit - 2 * _GAP_TOKENS
+        self.tries = _TRIES
+
+
 class _Room:
-    """The passages that are shown, as far as they fit."""
+    """The passages of one text that are shown, as far as they fit.
 
-    def __init__(self, text: str, found: Sequence[Passage], limit: int, count: Count, first_line: int):
-        self._text, self._found, self._limit, self._count, self._first_line = text, found, limit, count, first_line
-        self._order: list[tuple[int, ...]] = []
-        self._taken: set[int] = set()
-        self._left = limit - 2 * _GAP_TOKENS
-        self._tries = _TRIES
+    `numbered`: each line stands behind its number, as read_file shows it; blank lines and marks of lines are left out.
+    """
 
-    def take(self, at: int, *, part: int = 1) -> None:
+    def __init__(
+        self,
+        text: str,
+        found: Sequence[Passage],
+        budget: _Budget,
+        count: Count,
+        first_line: int,
+        *,
+        numbered: bool = False,
+    ):
+        self._text, self._found, self._budget, self.count = text, found, budget, count
+        self._first_line, self._numbered = first_line, numbered
+        self.order: list[tuple[int, ...]] = []
+        self.taken: set[int] = set()
+
+    def take(self, at: int, *, part: int = 1) -> bool:
         """Show a passage with its heading and header, where it takes no more than one part of what is left."""
-        if not 0 <= at < len(self._found) or at in self._taken or not self._tries:
-            return
+        budget = self._budget
+        if not 0 <= at < len(self._found) or at in self.taken or not budget.tries:
+            return False
         passage = self._found[at]
         above = (passage.mark, passage.heading, passage.header)
-        group = tuple(one for one in (*above, at) if one is not None and one not in self._taken)
+        group = tuple(one for one in (*above, at) if one is not None and one not in self.taken)
         size = sum(self._size(one) for one in group)
-        if size > self._left // part:
-            self._tries -= part == 1
-            return
-        self._left -= size
-        self._taken.update(group)
-        self._order.append(group)
+        if size > budget.left // part:
+            budget.tries -= part == 1
+            return False
+        budget.left -= size
+        self.taken.update(group)
+        self.order.append(group)
+        return True
+
+    def drop_last(self) -> None:
+        self.taken.difference_update(self.order.pop())
+
+    def in_short_gaps(self) -> list[int]:
+        """What takes no more room than a mark that it is left out."""
+        taken = sorted(self.taken)
+        gaps = (range(before + 1, after) for before, after in pairwise(taken) if after - before > 1)
+        return [at for gap in gaps if sum(map(self._size, gap)) <= _GAP_TOKENS * 2 for at in gap]
 
     def _size(self, at: int) -> int:
         """Tokens, with those of a mark where nothing beside it is shown."""
         passage = self._found[at]
-        alone = not {at - 1, at + 1} & self._taken
-        return self._count(self._text[passage.start : passage.end]) + 1 + _GAP_TOKENS * alone
+        alone = not {at - 1, at + 1} & self.taken
+        tokens = self.count(self._text[passage.start : passage.end])
+        if self._numbered:
+            return tokens + _NUMBER_TOKENS * (1 + self._text.count("\n", passage.start, passage.end)) + alone
+        return tokens + 1 + _GAP_TOKENS * alone
 
-    def shown(self) -> str:
-        """Counted as a whole, for parts may count a little less than what they make together."""
-        while self._order:
-            for named in (self._rare_left_out(), []):
-                shown = self._assembled(named)
-                if self._count(shown) <= self._limit:
-                    return shown
-            self._taken.difference_update(self._order.pop())
-        return beginning(self._text, self._limit, self._count, first_line=self._first_line)
-
-    def _rare_left_out(self) -> list[int]:
-        return sorted(place for at, piece in enumerate(self._found) if at not in self._taken for place in piece.rare)
+    def shown(self, *, named: bool) -> str:
+        """With the marks naming the rare words that are left out, where that is wanted."""
+        rare = [place for at, piece in enumerate(self._found) if at not in self.taken for place in piece.rare]
+        return self._assembled(sorted(rare) if named else [])
 
     def _assembled(self, named: Sequence[int]) -> str:
         parts: list[str] = []
-        last = 0
-        for at in sorted(self._taken):
+        last, line = 0, self._first_line
+        for at in sorted(self.taken):
             passage = self._found[at]
-            parts += [self._between(last, passage.start, named), self._text[passage.start : passage.end]]
+            line += self._text.count("\n", last, passage.start)
+            piece = self._text[passage.start : passage.end]
+            if self._numbered:
+                parts.append(self._before_a_number(last, passage.start, line, named))
+                piece = _behind_numbers(piece, line)
+            else:
+                parts.append(self._between(last, passage.start, named))
+            parts.append(piece)
+            line += self._text.count("\n", passage.start, passage.end)
             last = passage.end
         rest = self._between(last, len(self._text), named)
         return "".join([*parts, rest.rstrip() if rest.strip() else ""])
+
+    def _before_a_number(self, last: int, start: int, line: int, named: Sequence[int]) -> str:
+        """What stands between two passages, and the number of a line that begins with the second."""
+        gap = self._text[last:start]
+        if last and "\n" not in gap:
+            return self._between(last, start, named)
+        above, _, before = gap.rpartition("\n")
+        mark = self._mark(last, last + len(above), named) if above.strip() else ""
+        begun = "[…] " if before.strip() else ""
+        return "\n".join([*([""] if last else []), *([mark] if mark else []), f"{line}\t{begun}"])
 
     def _between(self, start: int, end: int, named: Sequence[int]) -> str:
         """The space between two passages, or the mark for a gap; on a line of its own unless it lies within a line."""
@@ -510,12 +740,23 @@ class _Room:
             return gap
         if "\n" not in gap:
             return "[…] "
+        mark = self._mark(start, end, named)
+        return f"\n{mark}\n" if start else f"{mark}\n"
+
+    def _mark(self, start: int, end: int, named: Sequence[int]) -> str:
         words: dict[str, int] = {}
         for place in named[bisect_left(named, start) : bisect_left(named, end)]:
             if len(words) < _NAMED and (word := _WORD.match(self._text, place)):
                 words.setdefault(word[0].casefold(), self._first_line + self._text.count("\n", 0, place))
-        mark = _mark(*_lines(self._text, start, end, self._first_line), words)
-        return f"\n{mark}\n" if start else f"{mark}\n"
+        if self._numbered:
+            return f"[… {_naming(words)} …]" if words else "…"
+        return _mark(*_lines(self._text, start, end, self._first_line), words)
+
+
+def _behind_numbers(piece: str, line: int) -> str:
+    """Its further lines behind their numbers; the first one has its own already."""
+    first, *rest = piece.split("\n")
+    return "\n".join([first, *(f"{number}\t{text}" for number, text in enumerate(rest, line + 1))])
 
 
 def _lines(text: str, start: int, end: int, first_line: int) -> tuple[int, int]:
@@ -529,8 +770,11 @@ def _lines(text: str, start: int, end: int, first_line: int) -> tuple[int, int]:
 def _mark(first: int, last: int, words: Mapping[str, int] | None = None) -> str:
     """What is left out: its lines, and where words stand in it that were asked for."""
     lines = f"line {first}" if last <= first else f"lines {first}-{last}"
-    named = ", ".join(f'"{word}" in line {line}' for word, line in (words or {}).items())
-    return f"[… {lines} left out{f'; {named}' if named else ''} …]"
+    return f"[… {lines} left out{f'; {_naming(words)}' if words else ''} …]"
+
+
+def _naming(words: Mapping[str, int]) -> str:
+    return ", ".join(f'"{word}" in line {line}' for word, line in words.items())
 
 
 def _head_size(text: str, found: Sequence[Passage]) -> int:

@@ -23,6 +23,10 @@ class People(Protocol):
         """Block until a message may have come. False: nobody can answer here."""
         ...
 
+    def edit_criteria(self, state: State) -> bool:
+        """Have a person settle the criteria that the model drafted, by a message. False: nobody sits here."""
+        ...
+
     def sleep(self, seconds: float) -> None: ...
 
     def hear(self, heard: Heard, /) -> None:

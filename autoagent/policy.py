@@ -8,7 +8,8 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from autoagent import rules
-from autoagent.events import Approve
+from autoagent.criteria import is_read_by, read_by_checks
+from autoagent.events import Approve, FileChange
 from autoagent.programs import Containment
 from autoagent.registry import Bound
 from autoagent.state import GRANTED, State
@@ -39,8 +40,10 @@ _TRUSTED_TAIL = re.compile(
     r"(?:^|/)(?!(?:" + "|".join(map(re.escape, _TEMPLATES)) + r")\Z)(?:" + "|".join(map(translate, _TRUSTED)) + ")"
 )  # one search: programs have every name of a workspace looked at
 
+BROWSE = "browse"
 NOT_YOURS = "Do not try another way to send it: leave it, and go on with the goal."
 ALONE = "Only a person could allow it, and nobody can be asked in this run: go on without it."
+OBEYED, CHECKED = "other programs obey it", "a check of this run reads it"
 UNSANDBOXED = "unsandboxed: nothing holds it, it can do on this machine whatever you can"
 
 
@@ -68,6 +71,28 @@ def is_trusted_file(path: str) -> bool:
     return bool(_TRUSTED_TAIL.search(_plain(path)))
 
 
+def is_read_by_check(path: str, state: State) -> bool:
+    """Whether a file that the run did not make itself decides what its checks come to."""
+    patterns = read_by_checks(state.criteria, state.setup.protect if state.setup else ())
+    return bool(path) and path not in state.made and is_read_by(patterns, path)
+
+
+def may_not_change(change: FileChange, state: State) -> str:
+    """Why a program's change of a file is put back, in words; "" where it stands.
+
+    A new file beside the tests is ordinary, and so is what a person allowed by a rule.
+    """
+    if "folder" in (change.before.kind, change.after.kind):
+        return ""  # what it holds is judged by itself
+    if is_trusted_file(change.path) or is_secret(change.path):
+        return OBEYED
+    if change.before.kind == "absent" or not is_read_by_check(change.path, state):
+        return ""
+    asked = rules.Asked("run_shell", {}, "writes", writes=((change.path,),))
+    said = rules.judge(_kept(state), asked)
+    return "" if said and said.action == "allow" else CHECKED
+
+
 def _plain(path: str) -> str:
     """In lower case, without what names nothing."""
     if "./" in path or "//" in path or path.endswith(("/", "/.")):
@@ -84,13 +109,15 @@ def decide(
     known_address: Callable[[str], bool],
     containment: Containment,
     changes: Sequence[str] = (),
+    replaces: bool = False,
 ) -> Decision:
     """Whether a call runs, is asked, or is refused. `real_name` follows links inside the workspace.
 
     `known_address`: whether an address can tell its host nothing of what was read (see KnownAddresses).
     `containment`: what holds the programs of this run. In continuous mode (`never`) nothing is asked: what would need
     a person is refused, and the model told. A person's deny comes first; what no rule can allow is looked at next.
-    `changes`: the real names that a planned change writes, beside those that stand in the arguments.
+    `changes`: the real names that a planned change writes, beside those that stand in the arguments. `replaces`: a
+    file is there already.
     """
     touched = _touched(bound, real_name, changes)
     asked = _asked(bound, touched)
@@ -100,6 +127,10 @@ def decide(
         return Decision("deny", f"rule: deny {said.rule.text}", reason)
     if certain := _whatever_rules_say(bound, {name for names in touched for name in names}, approve):
         return certain
+    read = next((path for path in changes if replaces and is_read_by_check(path, state)), "")
+    if read and not (said and said.action == "allow"):
+        why = f"A check of this run reads {read}: changed, it could pass without the goal being reached."
+        return _ask("read by a check", why, asked, approve, alone=ALONE)
     needs_person = _needs_person(bound, state, containment, known_address)
     if needs_person and not _is_allowed_anyway(said, by=needs_person[0]):
         by, why = needs_person
@@ -228,6 +259,22 @@ def may_redirect(asked: str, target: str, state: State, known_address: Callable[
     if not state.outside or known_address(asked, state) or host_of(asked) == host_of(target):
         return True
     return known_address(target, state) or said == "allow"
+
+
+def barred(address: str, state: State, known_address: Callable[[str, State], bool]) -> str:
+    """Why an address that a search engine gave may not be fetched within the search; "" where it may.
+
+    It is judged as a call of browse with it, for which nobody can be asked in the middle of another command.
+    """
+    asked = rules.Asked(BROWSE, {"url": address}, "reads", hosts=(host_of(address),))
+    said = rules.judge(_kept(state), asked)
+    if said and said.action == "deny":
+        return f"a person's rule forbids it (deny {said.rule.text})"
+    if said and said.action == "ask":
+        return f"a person wants to be asked of it first (ask {said.rule.text}): browse it"
+    if state.outside and not known_address(address, state) and _said_of_host(address, state) != "allow":
+        return "its address stands in the query, and no page or result held it before"
+    return ""
 
 
 def _said_of_host(address: str, state: State) -> rules.Action | None:

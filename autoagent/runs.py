@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from autoagent.thoughts import CommandCall
 
 INDEX = "index.sqlite"  # beside the folder of the runs
-MAKER = f"{__version__} 1"  # summaries of another version are made anew; count up when their meaning changes
+MAKER = f"{__version__} 2"  # summaries of another version are made anew; count up when their meaning changes
 GOAL_CHARS, QUESTION_CHARS = 2_000, 300
 INTERRUPTED = "was interrupted"
 _MAIN = ("path", "command", "url", "query", "question", "source", "code", "id", "paths", "text")
@@ -32,6 +32,7 @@ class RunSummary(NamedTuple):
 
     `question` is what a person is asked: "y/n: write_file report.md" or "asks: Which vendor?". `since` is when the
     status began, `changed_ns` when the journal last grew. `cost` is in words, `cost_usd` without unpriced calls.
+    `took` is for `figures.from_text`: most readers leave it as it is.
     """
 
     run: str
@@ -51,6 +52,7 @@ class RunSummary(NamedTuple):
     started_at: str = ""
     since: str = ""
     changed_ns: int = 0
+    took: str = ""
 
 
 def list_runs(runs: Path) -> list[RunSummary]:
@@ -70,12 +72,14 @@ def list_runs(runs: Path) -> list[RunSummary]:
 
 def summarise(folder: Path) -> RunSummary:
     """The run's journal in a line, read whole. Raises OSError; damage is told in `problem`."""
+    from autoagent.figures import as_text, figures
     from autoagent.journal import read
     from autoagent.state import State, apply
 
     state, since = State(), ""
     try:
-        for event in read(folder):
+        events = list(read(folder))
+        for event in events:
             state = apply(state, event)
             if event.type in ("run_started", "run_resumed", "run_paused", "run_ended", "approval_asked"):
                 since = event.at
@@ -83,7 +87,7 @@ def summarise(folder: Path) -> RunSummary:
         word = "newer" if isinstance(error, JournalTooNew) else "damaged"
         told = str(error).removeprefix(f"{folder / 'journal.jsonl'}: ")
         return RunSummary(folder.name, problem=f"{word}: {told}")
-    return _summary(folder.name, state, since)
+    return _summary(folder.name, state, since)._replace(took=as_text(figures(events)))
 
 
 def call_in_short(call: "CommandCall") -> str:

@@ -114,6 +114,9 @@ class Unattended:
     def wait(self, state: "State") -> bool:
         return False
 
+    def edit_criteria(self, state: "State") -> bool:
+        return False
+
     def sleep(self, seconds: float) -> None:
         """Ends early when a message comes: a person may want to stop the run."""
         from autoagent import inbox

@@ -132,6 +132,7 @@ class State:
     status: Status = "new"
     reason: str = ""
     result: str = ""
+    claimed: str = ""  # a result that was not accepted
     files: tuple[str, ...] = ()
     step: int = 0
     steps: tuple[Step, ...] = ()
@@ -145,6 +146,8 @@ class State:
     evidence: Evidence | None = None  # of the newest result that was looked up
     looked_up: int = 0  # results
     handover: HandoverWritten | None = None
+    handed_over: int = 0  # the step after which it was written
+    handover_told: bool = False  # the model has read it
     pending: Pending | None = None
     summary: str = ""
     summary_tokens: int = 0
@@ -164,6 +167,7 @@ class State:
     wrote: tuple[str, ...] = ()
     made: tuple[str, ...] = ()  # those of them that were not there before
     removed: tuple[str, ...] = ()  # that the run had not made
+    put_back: tuple[str, ...] = ()  # files that a program had changed and might not
     moved: tuple[tuple[str, str], ...] = ()  # names of files before and after, where the run only moved them
     outside: str = ""  # id of the first observation that came from outside the workspace, or what it started among
     guarded_from: int = 0  # steps before this one no longer count as repetitions
@@ -203,7 +207,7 @@ def apply(state: State, event: Event) -> State:
         case CriteriaJudged() | EvidenceChecked():
             return _apply_to_ending(state, event)
         case HandoverWritten():
-            return replace(state, handover=event)
+            return replace(state, handover=event, handed_over=state.step, handover_told=False)
         case RuleKept():
             return replace(state, rules=(*state.rules, Rule(action=event.action, text=event.rule)))
         case PersonSaid():
@@ -211,7 +215,7 @@ def apply(state: State, event: Event) -> State:
         case Compacted():
             return replace(state, summary=event.summary, summary_tokens=event.tokens, summarized=event.upto)
         case FilesChanged():
-            return _wrote(state, event.changed)
+            return _wrote(_with_put_back(state, event.put_back), event.changed)
         case FilesUndone():
             return _tell_of_undo(state, event)
         case ReviewAsked() | ApprovalAsked() | ApprovalGiven() | CommandStarted() | CommandFinished():
@@ -271,7 +275,7 @@ def _apply_to_run(state: State, event: RunStarted | RunResumed | RunPaused | Run
                 status="running",
             )
         case RunResumed():
-            state = _tell_of_changes(state, event)
+            state = _tell_of_handover(_tell_of_changes(state, event), event)
             return replace(
                 state,
                 setup=event.setup or state.setup,
@@ -293,6 +297,7 @@ def _apply_to_run(state: State, event: RunStarted | RunResumed | RunPaused | Run
         case RunEnded():
             state = _close(state, "ok", "You ended the run here.")
             text = {"result" if event.status == "reached" else "reason": event.result}
+            text |= {"claimed": event.claimed}
             return replace(state, status=event.status, files=event.files, granted=0, **text)
 
 
@@ -304,6 +309,23 @@ def _tell_of_changes(state: State, event: RunResumed) -> State:
     text = f"While the run stood still, others changed: {changed}. Read them again before you use them."
     note = Observation(f"n{event.seq}", None, "ok", text, len(text) // 3 + 20)
     return replace(state, steps=(*state.steps, Step(0, "", 0, (note,))))
+
+
+def _tell_of_handover(state: State, event: RunResumed) -> State:
+    """The model reads where the run stood, unless a command is under way that comes first."""
+    if state.handover is None or state.handover_told or state.pending:
+        return state
+    text = handover_words(state.handover)
+    note = Observation(f"n{event.seq}h", None, "ok", text, len(text) // 2 + 20)
+    return replace(state, handover_told=True, steps=(*state.steps, Step(0, "", 0, (note,))))
+
+
+def handover_words(event: HandoverWritten) -> str:
+    """A hand-over as the model reads it when the run goes on."""
+    parts = [("Done", "; ".join(event.done)), ("Open", "; ".join(event.open)), ("Next", event.next)]
+    parts.append(("Files written so far", ", ".join(event.files[:NAMED])))
+    lines = [f"{label}: {text}" for label, text in parts if text]
+    return "\n".join(["The run stood still at a limit and goes on now. Where it stood:", *lines])
 
 
 def _tell_of_undo(state: State, event: FilesUndone) -> State:
@@ -439,6 +461,10 @@ def _wrote(state: State, changed: Sequence[FileChange]) -> State:
     return replace(state, wrote=wrote, made=(*made, *(c.path for c in new if c.before.kind == "absent")))
 
 
+def _with_put_back(state: State, paths: Sequence[str]) -> State:
+    return replace(state, put_back=tuple(dict.fromkeys((*state.put_back, *paths)))) if paths else state
+
+
 def _without(state: State, paths: set[str]) -> State:
     """As if the run had done nothing to these files."""
     return replace(
@@ -479,7 +505,7 @@ def _apply_finish(state: State, pending: Pending, at: int, event: CommandFinishe
     pending = replace(_observe(pending, observation), calls=(*pending.calls[:at], *pending.calls[at + 1 :]))
     state = replace(state, pending=pending, worked_s=state.worked_s + event.seconds, seen=state.seen | event.seen)
     changed = event.changed or _change_of_old(event, pending_call)
-    state = _wrote(state, changed)
+    state = _wrote(_with_put_back(state, event.put_back), changed)
     if not pending.calls:
         return replace(state, pending=None, steps=(*state.steps, pending.step))
     if event.ends_batch:

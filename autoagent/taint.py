@@ -1,7 +1,7 @@
 """What came from outside, and the addresses that stand in it: fetching any other could carry off what was read."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from urllib.parse import quote, unquote, urlsplit
 
@@ -10,6 +10,9 @@ from autoagent.state import Observation, State
 _ADDRESS = re.compile(r"https?://[^\s<>\"'`|\\^{}]+", re.IGNORECASE)
 _BARE = re.compile(r"(?<![\w@/.-])(?:[\w-]+\.)+[a-z]{2,}(?::\d+)?(?:/[^\s<>\"'`|\\^{}]*)?", re.IGNORECASE)
 _PARTICLE = re.compile(r"(?<=[가-힣])(?:에서|으로|을|를|이|가|은|는|의|에|로|와|과|도|만)[.,)]?$")
+SEARCH, READ_AGAIN = "web_search", "read_observation"
+MOST_REREAD = 8  # readings of a reading
+READ_LINE = re.compile(r"^(?:Read|Redirected from): (\S+)$", re.MULTILINE)  # of a search; a page's text has none
 MOST_OF_ONE = 1_000  # addresses of an observation, each in up to six spellings
 _AFTER = ".,;:!?)]}»”’*_"  # what stands behind an address in a sentence and is no part of it
 
@@ -30,31 +33,56 @@ class KnownAddresses:
             return True
         current = (state.pending.step,) if state.pending else ()
         return any(
-            wanted in self._in(observation)
+            wanted in self._in(observation, state)
             for step in reversed((*state.steps, *current))
             for observation in step.observations
         )
 
-    def _in(self, observation: Observation) -> frozenset[str]:
+    def _in(self, observation: Observation, state: State) -> frozenset[str]:
         by_person = observation.id.startswith("p")
         if not (by_person or (observation.outside and observation.outcome == "ok")):
             return frozenset()
         if observation.id not in self._found:
             text = observation.text
-            found = _from_people(text) if by_person else _fetched(observation) | _foreign(text, observation)
+            asked = " ".join(_words_asked(observation, state))
+            found = _from_people(text) if by_person else _fetched(observation) | _foreign(text, asked)
             self._found[observation.id] = found
         return self._found[observation.id]
 
 
 def _fetched(observation: Observation) -> frozenset[str]:
     """What the call itself fetched: the host knows it already."""
-    url = observation.call.args.get("url") if observation.call else None
-    return frozenset({_plain(url)} if isinstance(url, str) else ())
+    if observation.call is None:
+        return frozenset()
+    url = observation.call.args.get("url")
+    read = READ_LINE.findall(observation.text) if observation.call.name == SEARCH else ()
+    return frozenset(map(_plain, [*([url] if isinstance(url, str) else []), *read]))
 
 
-def _foreign(text: str, observation: Observation) -> frozenset[str]:
-    args = observation.call.args.values() if observation.call else ()
-    asked = _letters(" ".join(value for value in args if isinstance(value, str)))
+def stands_apart(address: str, words: str) -> bool:
+    """Whether an address is not just what these words, in any spelling, hold already."""
+    return _letters(address.partition("://")[2]) not in _letters(words)
+
+
+def _words_asked(observation: Observation, state: State) -> Iterator[str]:
+    """The words of the call, and of the calls whose results it reads again: those words come back with them."""
+    known = {one.id: one for step in state.steps for one in step.observations} if _reads_again(observation) else {}
+    for _ in range(MOST_REREAD):
+        if observation.call is None:
+            return
+        yield from (value for value in observation.call.args.values() if isinstance(value, str))
+        again = observation.call.args.get("id")
+        if not _reads_again(observation) or not isinstance(again, str) or again not in known:
+            return
+        observation = known[again]
+
+
+def _reads_again(observation: Observation) -> bool:
+    return observation.call is not None and observation.call.name == READ_AGAIN
+
+
+def _foreign(text: str, asked: str) -> frozenset[str]:
+    asked = _letters(asked)
     found = islice(_addresses(text), MOST_OF_ONE)
     return frozenset(address for address in found if _letters(address.partition("://")[2]) not in asked)
 

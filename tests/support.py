@@ -1,5 +1,6 @@
 """A workspace, a state folder and people for tests that run an agent against the test server."""
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from autoagent.signals import Signals, Unattended
 from autoagent.state import Observation, State
 from autoagent.testing import ModelServer
 
+HANDOVER = {"done": ["looked"], "open": ["the rest"], "next": "go on"}  # what a model writes as a limit ends a run
+UNPROVEN = {"AUTOAGENT_REVIEW": "off", "AUTOAGENT_EVIDENCE": "off"}  # in tests that are about something else
 KEY = "sk-test-0123456789abcdefghij"
 
 
@@ -153,6 +156,15 @@ class World:
     def events(self, *types: str) -> list[Any]:
         """What the only run's journal holds, of these types where some are named."""
         return [event for event in read(self.folder) if not types or event.type in types]
+
+
+@functools.cache
+def window(room: int) -> int:
+    """A window that holds so many tokens beside rules, commands and schema, however long these are today."""
+    given = {"model": "test-model", "base_url": "http://127.0.0.1:1/v1", "approve": "never"}
+    found = settings_module.load(Path(), given)
+    setup, _ = build.make_setup(found, build.choose_model(found), Path())
+    return build.needs_tokens(setup) - build.SHORT_REPLY + room
 
 
 def finish(agent: Agent) -> State:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import Person, World, finish, in_turn, no, observations, outcomes, types, yes
+from support import Person, World, finish, in_turn, no, observations, outcomes, types, window, yes
 
 from autoagent import inbox
 from autoagent.env import Completion, Env, WorkspacePath
@@ -24,7 +24,8 @@ import sys
 from pathlib import Path
 from autoagent import build, places, settings, signals
 workspace = Path(sys.argv[1])
-found = settings.load(workspace, {"model": "m", "base_url": sys.argv[2], "approve": "never", "context_tokens": 6000})
+given = {"model": "m", "base_url": sys.argv[2], "approve": "never", "context_tokens": int(sys.argv[3])}
+found = settings.load(workspace, given)
 setup, limits = build.make_setup(found, build.choose_model(found), workspace)
 with build.start_run(places.new_run_folder(), setup, limits, ["Do it"], notify=print) as journal:
     people = signals.Unattended(journal.folder, signals.Signals())
@@ -505,7 +506,8 @@ def test_a_file_changed_while_the_run_stood_still_is_not_overwritten_unseen(worl
 
 def test_the_first_step_of_a_small_window_is_counted_not_guessed(world: World) -> None:
     with ModelServer([done("ok")]) as server:
-        arguments = [str(world.workspace), server.base_url]  # another process: its tokenizer is not loaded yet
+        arguments = [str(world.workspace), server.base_url, str(window(650))]
+        # another process: its tokenizer is not loaded yet
         ran = subprocess.run([sys.executable, "-c", SMALL_WINDOW, *arguments], capture_output=True, text=True)
     assert ran.stdout.split() == ["reached"], ran.stdout + ran.stderr
 
@@ -522,7 +524,7 @@ def test_old_steps_are_summarised_when_the_window_fills(world: World) -> None:
     steps = [thought(commands=[("write_file", {"path": f"f{n}", "text": long})]) for n in range(8)]
     script = [_or_summary(step) for step in steps]
     with ModelServer([*script, *[_or_summary(done("ok"))] * 6], allow_overrun=True) as server:
-        state = world.run(server, context_tokens=7_000, reply_tokens=500)
+        state = world.run(server, context_tokens=window(1_650), reply_tokens=500)
     assert world.events("compacted")
     assert state.status == "reached"
     assert "Summary of the steps before these:" in last_message(server)
@@ -547,20 +549,22 @@ def test_a_context_that_is_refused_again_pauses_at_the_limit(world: World) -> No
     with ModelServer([*steps, Repeat(ContextOverflow(), 9)]) as server:
         state = world.run(server)
     assert state.status == "limit"
-    assert len(server.requests) == 5
+    assert len(server.requests) == 6  # the last asks for a hand-over, for which a digest stands
+    assert state.handover is not None
+    assert state.handover.by == "digest"
 
 
 @pytest.mark.parametrize("unusable", ["", "   ", Reply("half of a summa", finish_reason="length"), ContextOverflow()])
 def test_where_the_model_makes_no_summary_a_digest_stands_for_the_steps(world: World, unusable: Any) -> None:
     with ModelServer([Repeat(_filling(world, unusable))]) as server:
-        state = world.run(server, context_tokens=7_000, reply_tokens=500)
+        state = world.run(server, context_tokens=window(1_650), reply_tokens=500)
     assert state.status == "reached"
     assert {event.by for event in world.events("compacted")} == {"digest"}
 
 
 def test_an_endpoint_that_refuses_the_summary_pauses_the_run_and_loses_nothing(world: World) -> None:
     with ModelServer([Repeat(_filling(world, Failure(403, "not this model")))]) as server:
-        state = world.run(server, context_tokens=7_000, reply_tokens=500)
+        state = world.run(server, context_tokens=window(1_650), reply_tokens=500)
     assert (state.status, world.events("compacted")) == ("unavailable", [])
     with ModelServer([Repeat(_filling(world, "In short."))]) as server:
         assert world.run_again(world.folder, server).status == "reached"

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import World
+from support import HANDOVER, World
 
 import autoagent
 from autoagent import build
@@ -47,12 +47,12 @@ def test_a_goal_is_run_with_a_command_of_ones_own_and_its_events_are_read(world:
 
 def test_a_run_stops_at_its_limit_and_goes_on_with_a_higher_one(world: World) -> None:
     look = thought(commands=[("list_files", {})])
-    with ModelServer([look, done("ok")]) as server:
+    with ModelServer([look, HANDOVER, done("ok")]) as server:
         first = autoagent.run("Go", workspace=world.workspace, model="m", base_url=server.base_url, max_steps=1)
         assert (first.status, first.result) == ("limit", "")
         assert "step" in first.reason
         again = autoagent.resume(first.id, limits__steps=5, message="go on, please")
-        assert "go on, please" in json.dumps(server.requests[1].body["messages"])
+        assert "go on, please" in json.dumps(server.requests[2].body["messages"])
     assert (again.status, again.id) == ("reached", first.id)
 
 

@@ -111,7 +111,7 @@ def test_prompts_say_whether_they_are_built_in_or_the_persons_own(home: Path) ->
     own = home / "config/autoagent/prompts/review.md"
     own.write_text("Be brief. $thought\n")
     lines = shown(prompts, home, "list").stdout.splitlines()
-    assert [line.split()[0] for line in lines[1:5]] == list(texts.NAMES)
+    assert [line.split()[0] for line in lines[1 : 1 + len(texts.NAMES)]] == list(texts.NAMES)
     assert lines[1].endswith("built-in")
     assert lines[3].split() == ["review", str(own)]
     assert shown(prompts, home, "show", "review").stdout == "Be brief. $thought\n"

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from support import HANDOVER, UNPROVEN
 
 from autoagent.testing import Failure, Hang, ModelServer, Repeat, Reply, done, thought
 
@@ -27,6 +28,7 @@ class Shell:
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         self.environ = kept | {
             "HOME": str(folder),
+            **UNPROVEN,
             "XDG_STATE_HOME": str(folder / "state"),
             "XDG_CONFIG_HOME": str(folder / "config"),
             "PYTHONWARNINGS": "error",
@@ -214,12 +216,12 @@ def test_a_reached_run_is_not_run_again(shell: Shell) -> None:
 
 def test_a_step_limit_stops_the_run_and_a_higher_one_goes_on(shell: Shell) -> None:
     look = thought("I look.", commands=[("list_files", {})])
-    with ModelServer([look, look, done("done")]) as server:
+    with ModelServer([look, look, HANDOVER, done("done")]) as server:
         ended = shell.call("run", "-c", "-l", "2", "Look", server=server)
         assert ended.returncode == 4
         assert "--max-steps 4" in ended.stderr
         assert shell.call("resume", "last").returncode == 4
-        assert len(server.requests) == 2
+        assert len(server.requests) == 3
         assert shell.call("resume", "last", "--max-steps", "4").returncode == 0
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from support import World, by_step, close, finish, no, yes
+from support import HANDOVER, World, by_step, close, finish, no, window, yes
 
 from autoagent import inbox
 from autoagent.cli.show import show
@@ -140,7 +140,7 @@ def compacted(world: World) -> int:
         thought(commands=[("read_file", {"path": "big.txt", "offset": 1 + 30 * i, "limit": 30})]) for i in range(8)
     ]
     with ModelServer([Repeat(by_step([*script, done("ok")]))]) as server:
-        world.run(server, context_tokens=7_000, reply_tokens=500, **PAID)
+        world.run(server, context_tokens=window(1_650), reply_tokens=500, **PAID)
     count = 0
     for event in world.events():
         if event.type == "compacted":
@@ -159,7 +159,7 @@ def test_a_single_step_that_a_compaction_kept_is_no_plural(journal: str, told: s
 
 
 def test_a_limit_offers_to_go_on_and_a_pause_in_between_is_told(world: World) -> None:
-    played(world, [LOOK], limits__steps=1)
+    played(world, [LOOK, HANDOVER], limits__steps=1)
     run = world.folder.name
     assert f"autoagent resume {run} --max-steps 2" in text()
     with ModelServer([done("ok")]) as server:
@@ -249,7 +249,7 @@ def test_a_step_is_shown_whole(world: World) -> None:
         world.file(f"many/a file with a long name {number}.txt", "")
     wide = thought(commands=[("list_files", {})])
     with ModelServer([full, wide, done("ok")]) as server:
-        world.run(server, approve="acts", answer=yes, context_tokens=9_000, reply_tokens=500)
+        world.run(server, approve="acts", answer=yes, context_tokens=window(5_000), reply_tokens=500)
     first = text("--step", "1")
     for part in (
         "Thought  What I think.", "Why      because\n           of it", "[x] done", "[ ] open", "Doubt    a doubt",
@@ -303,7 +303,7 @@ def test_the_prompt_is_right_after_compaction_messages_resume_and_overflow(world
         + [done("ok")]
     )
     with ModelServer([replies, replies, ContextOverflow(), Repeat(replies)]) as server:
-        agent = world.start(server, context_tokens=7_000, reply_tokens=500, limits__steps=4)
+        agent = world.start(server, context_tokens=window(1_650), reply_tokens=500, limits__steps=4)
         inbox.send(agent.journal.folder, InboxMessage(kind="say", by="slack", text="only EU data"))
         finish(agent)
         world.file("big.txt", "changed while it stood\n" * 400)

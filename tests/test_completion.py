@@ -41,7 +41,7 @@ def offered(environ: dict[str, str], words: Sequence[str]) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        (["re"], ["resume"]),
+        (["re"], ["resume", "replay"]),
         (["run", "--ap"], ["--approve"]),
         (["run", "--approve", ""], ["every", "acts", "sandboxed", "never"]),
         (["run", "--approve", "=", "e"], ["every"]),

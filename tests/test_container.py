@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import UNPROVEN
 
 from autoagent.journal import read
 from autoagent.testing import Hang, ModelServer, done, thought
@@ -41,6 +42,7 @@ def test_sigterm_to_the_entry_point_pauses_a_run_that_waits_for_the_model(tmp_pa
     environ = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOME": str(tmp_path),
+        **UNPROVEN,
         "XDG_STATE_HOME": str(tmp_path / "state"),
     }
     with ModelServer([Hang()]) as server:

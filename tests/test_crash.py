@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import World, by_step, close, finish, observations, outcomes, types, yes
+from support import World, by_step, close, finish, observations, outcomes, types, window, yes
 
 from autoagent import inbox
 from autoagent.effects import UNKNOWN
@@ -83,7 +83,7 @@ def case(world: World) -> Case:
         thought(commands=[("append_file", {"path": "r1.txt", "text": "end"})]),
         done("All is written.", ["a.txt", "new.txt"]),
     ]  # fmt: skip
-    return Case(script, {"approve": "acts", "context_tokens": 9_000, "reply_tokens": 500}, add_token, effects)
+    return Case(script, {"approve": "acts", "context_tokens": window(3_650), "reply_tokens": 500}, add_token, effects)
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def without_crash(world: World, case: Case) -> tuple[State, dict[str, bytes], li
     return state, world.files(), types(world.events())
 
 
-EVENTS = 87  # of the run without a crash, which test_the_case_is_as_long_as_it_is_swept checks
+EVENTS = 93  # of the run without a crash, which test_the_case_is_as_long_as_it_is_swept checks
 
 
 def test_the_case_is_as_long_as_it_is_swept(world: World, case: Case) -> None:

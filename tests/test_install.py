@@ -8,6 +8,7 @@ import venv
 from pathlib import Path
 
 import pytest
+from support import UNPROVEN
 
 from autoagent.testing import ModelServer, done, thought
 
@@ -43,7 +44,7 @@ def test_the_wheel_runs_in_an_empty_environment_with_prompts_and_token_tables_in
     call(python, "-m", "pip", "install", "-q", "--no-deps", str(wheel), cwd=tmp_path)
     (tmp_path / "work").mkdir()
     (tmp_path / "work/a.md").write_text("The notice period is three months.\n")
-    homes = {"XDG_STATE_HOME": str(tmp_path / "state"), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    homes = {**UNPROVEN, "XDG_STATE_HOME": str(tmp_path / "state"), "XDG_CONFIG_HOME": str(tmp_path / "config")}
     autoagent = str(tmp_path / "venv/bin/autoagent")
     assert call(autoagent, "--version", cwd=tmp_path, **homes).startswith("autoagent ")
     ask = [autoagent, "run", "-c", "-m", "offline", "What is the notice period?"]
@@ -57,6 +58,7 @@ def test_the_example_plugin_is_used_once_it_is_enabled(tmp_path: Path) -> None:
     install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
     call(*install, "--target", str(site), str(ROOT / "examples/plugin"), cwd=tmp_path)
     homes = {
+        **UNPROVEN,
         "XDG_STATE_HOME": str(tmp_path / "state"),
         "XDG_CONFIG_HOME": str(tmp_path / "config"),
         "PYTHONPATH": str(site),
@@ -96,6 +98,7 @@ def test_a_broken_plugin_is_named_in_one_line_and_skipped(tmp_path: Path) -> Non
     (tmp_path / "config/autoagent/config.toml").write_text('plugins = ["broken"]\n')
     kept = {name: os.environ[name] for name in ("PATH",)}
     homes = {
+        **UNPROVEN,
         "XDG_STATE_HOME": str(tmp_path / "s"),
         "XDG_CONFIG_HOME": str(tmp_path / "config"),
         "PYTHONPATH": str(site),

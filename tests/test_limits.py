@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import World, finish, in_turn
+from support import HANDOVER, World, finish, in_turn, window
 
 from autoagent import build, settings
 from autoagent.budget import Limits, Usage
@@ -41,12 +41,13 @@ def steps(count: int, usage: dict[str, int]) -> list[Reply]:
 
 
 def test_a_cost_limit_is_exact_two_calls_fit_and_a_third_is_not_sent(world: World) -> None:
-    with ModelServer(steps(2, spending(8000, 0))) as server:  # $0.008 each
-        state = world.run(server, prices=PRICES, limits__cost=0.020, reply_tokens=100)
-        assert len(server.requests) == 2
+    last = Reply(HANDOVER, usage=spending(100, 10))
+    with ModelServer([*steps(2, spending(9000, 0)), last]) as server:  # $0.009 each
+        state = world.run(server, prices=PRICES, limits__cost=0.030, reply_tokens=100)
+        assert len(server.requests) == 3
     assert state.status == "limit"
-    assert state.reason.startswith("cost limit: $0.02 of $0.02 spent; the next call could cost $0.0")
-    assert state.usage.cost_usd == pytest.approx(0.016)
+    assert state.reason.startswith("cost limit: $0.02 of $0.03 spent; the next call could cost $0.0")
+    assert state.usage.cost_usd == pytest.approx(0.0182)
 
 
 def test_what_cached_tokens_cost_is_what_is_counted(world: World) -> None:
@@ -128,7 +129,9 @@ def test_a_summary_and_a_review_are_paid_for_too(world: World) -> None:
         InboxMessage(kind="review", by="test"), InboxMessage(kind="keep_rule", by="test", rule="write:**")
     )
     with ModelServer([Repeat(reply)]) as server:
-        state = world.run(server, prices=PRICES, approve="acts", answer=answers, context_tokens=6_100, reply_tokens=500)
+        state = world.run(
+            server, prices=PRICES, approve="acts", answer=answers, context_tokens=window(1_000), reply_tokens=500
+        )
         requests = len(server.requests)
     replies = world.events("model_replied")
     assert {event.purpose for event in replies} == {"step", "summary", "review"}
@@ -141,24 +144,24 @@ def test_a_summary_and_a_review_are_paid_for_too(world: World) -> None:
 
 
 def test_a_token_limit_is_reserved_like_money(world: World) -> None:
-    with ModelServer(steps(3, spending(5000, 100))) as server:
-        state = world.run(server, limits__tokens=16_000, reply_tokens=500)
+    with ModelServer([*steps(3, spending(6000, 100)), HANDOVER]) as server:
+        state = world.run(server, limits__tokens=19_000, reply_tokens=500)
     assert state.status == "limit"
     assert state.reason.startswith("token limit: ")
-    assert state.usage.tokens <= 16_000
+    assert state.usage.tokens <= 19_000
 
 
 def test_a_step_limit_of_three_is_three_replies(world: World) -> None:
-    with ModelServer(steps(3, spending(10, 1))) as server:
+    with ModelServer([*steps(3, spending(10, 1)), HANDOVER]) as server:
         state = world.run(server, limits__steps=3)
         assert "It is the last step" in server.requests[2].body["messages"][-1]["content"]
-        assert len(server.requests) == 3
+        assert len(server.requests) == 4
     assert (state.status, state.reason) == ("limit", "step limit: 3 of 3 steps")
     assert world.text("f") == "2"  # what the last reply asked for is done
 
 
 def test_an_unreadable_reply_is_a_step_and_a_retry_is_none(world: World) -> None:
-    with ModelServer([Failure(503), "?", Failure(503), writing(1)]) as server:
+    with ModelServer([Failure(503), "?", Failure(503), writing(1), HANDOVER]) as server:
         state = world.run(server, limits__steps=2)
     assert (state.status, state.step) == ("limit", 2)
 
@@ -169,7 +172,7 @@ def test_the_last_step_may_end_the_run(world: World) -> None:
 
 
 def test_a_time_limit_cuts_a_call_that_runs(world: World) -> None:
-    with ModelServer([LOOK, Hang()]) as server:
+    with ModelServer([LOOK, Hang(), Hang()]) as server:
         began = time.monotonic()
         state = world.run(server, limits__time="0.5s")
         assert time.monotonic() - began < 5
@@ -228,10 +231,10 @@ def test_what_is_no_price_is_a_configuration_error(world: World, price: Any) -> 
 
 
 def test_a_resumed_run_with_a_used_up_limit_makes_no_call(world: World) -> None:
-    with ModelServer(steps(2, spending(10, 1))) as server:
+    with ModelServer([*steps(2, spending(10, 1)), HANDOVER]) as server:
         world.run(server, limits__steps=2)
         state = world.run_again(world.folder, server)
-        assert len(server.requests) == 2
+        assert len(server.requests) == 3
     assert (state.status, state.reason) == ("limit", "step limit: 2 of 2 steps")
 
 
@@ -239,8 +242,8 @@ def test_a_resumed_run_with_a_used_up_limit_makes_no_call(world: World) -> None:
     ("low", "high"),
     [
         ({"limits__steps": 1}, {"limits__steps": 2}),
-        ({"limits__cost": 0.02}, {"limits__cost": 1}),
-        ({"limits__tokens": 9_000}, {"limits__tokens": 90_000}),
+        ({"limits__cost": 0.03}, {"limits__cost": 1}),
+        ({"limits__tokens": 9_500}, {"limits__tokens": 90_000}),
     ],
     ids=["steps", "cost", "tokens"],
 )
@@ -248,9 +251,9 @@ def test_a_resumed_run_with_a_higher_limit_goes_on_and_the_journal_says_so(
     world: World, low: dict[str, Any], high: dict[str, Any]
 ) -> None:
     options: dict[str, Any] = {"prices": PRICES}
-    script = [Reply(writing(1), usage=spending(8_000, 900)), done("ok")]
-    with ModelServer(script) as server:
+    with ModelServer([Reply(writing(1), usage=spending(8_000, 900)), HANDOVER]) as server:
         assert world.run(server, reply_tokens=500, **options, **low).status == "limit"
+    with ModelServer([done("ok")]) as server:
         state = world.run_again(world.folder, server, **options, **high)
     assert state.status == "reached"
     assert state.usage.tokens > 8_900  # what was spent before still counts
@@ -279,7 +282,7 @@ def test_adding_small_amounts_never_spends_or_withholds_a_cent(cost: float) -> N
     limits, spent = Limits(cost_usd=cost * 10), Usage()
     call = Usage(calls=1, cost_usd=cost)
     calls = 0
-    while not limits.refuses(call, after=spent):
+    while not limits.refuses(call, after=spent, kept=0):
         spent, calls = spent + call, calls + 1
     assert calls == 10
     assert limits.exceeded(steps=0, usage=spent, worked_s=0)

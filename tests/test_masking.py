@@ -13,6 +13,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import UNPROVEN
 
 from autoagent.masking import Mask, secrets_in, secrets_of_address
 from autoagent.memory import clip
@@ -192,6 +193,7 @@ class Home:
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         self.environ = kept | {
             "HOME": str(self.root),
+            **UNPROVEN,
             "XDG_STATE_HOME": str(self.root / "state"),
             "XDG_CONFIG_HOME": str(self.root / "config"),
             "PYTHONPATH": str(self.root / "site"),

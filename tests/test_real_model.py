@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import pytest
 from llama_server import KEY, MODEL, LlamaServer, missing
 from pydantic import BaseModel
+from support import UNPROVEN
 
 from autoagent import build
 from autoagent.events import Compacted, Event, ModelCalled, ModelFailed, ModelReplied, RunStarted, Setup
@@ -80,6 +81,7 @@ class Home:
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         self.environ = kept | {
             "HOME": str(folder),
+            **UNPROVEN,
             "XDG_STATE_HOME": str(folder / "state"),
             "XDG_CONFIG_HOME": str(folder / "config"),
             "OPENAI_API_KEY": KEY,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import HANDOVER, UNPROVEN, window
 
 from autoagent import settings
 from autoagent.testing import ModelServer, done, thought
@@ -34,6 +35,7 @@ class Home:
             "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",
             "HOME": str(root),
+            **UNPROVEN,
             "XDG_STATE_HOME": str(root / "state"),
             "XDG_CONFIG_HOME": str(root / "config"),
             "PYTHONPATH": str(root / "site"),
@@ -76,12 +78,12 @@ def system(server: ModelServer, at: int) -> str:
 
 
 def test_a_safe_run_has_no_plugin_no_folder_settings_and_the_built_in_prompts_also_when_resumed(home: Home) -> None:
-    with ModelServer([thought(commands=[]), thought(commands=[]), done("ok")]) as server:
+    with ModelServer([thought(commands=[]), thought(commands=[]), HANDOVER, done("ok")]) as server:
         first = home.call(server, "run", "-c", "--safe-mode", "--max-steps", "2", "Do it")
         assert first.returncode == 4, first.stderr  # two steps, where the folder would have allowed one
         again = home.call(server, "resume", "last", "--max-steps", "5")
         assert again.returncode == 0, again.stderr
-        for at in (0, 2):
+        for at in (0, 3):
             assert OWN not in system(server, at)
             assert "consult(" not in system(server, at)
             assert "authorization" not in server.requests[at].headers
@@ -89,7 +91,7 @@ def test_a_safe_run_has_no_plugin_no_folder_settings_and_the_built_in_prompts_al
 
 
 def test_without_it_all_of_these_count(home: Home) -> None:
-    with ModelServer([thought(commands=[])]) as server:
+    with ModelServer([thought(commands=[]), HANDOVER]) as server:
         assert home.call(server, "run", "-c", "Do it").returncode == 4
         assert OWN in system(server, 0)
         assert "consult(" in system(server, 0)
@@ -99,11 +101,11 @@ def test_without_it_all_of_these_count(home: Home) -> None:
 
 def test_a_run_can_be_made_safe_when_it_goes_on_and_its_prompt_is_made_anew(home: Home) -> None:
     home.file("config/autoagent/config.toml", 'model = "test-model"\n')
-    with ModelServer([thought(commands=[]), done("ok")]) as server:
+    with ModelServer([thought(commands=[]), HANDOVER, done("ok")]) as server:
         home.call(server, "run", "-c", "Do it")
         assert home.call(server, "resume", "last", "--safe-mode", "--max-steps", "5").returncode == 0
         assert OWN in system(server, 0)
-        assert OWN not in system(server, 1)
+        assert OWN not in system(server, 2)
     assert home.setup()["safe_mode"] is True
 
 
@@ -112,7 +114,7 @@ def test_a_safe_run_summarises_with_the_built_in_prompt(home: Home) -> None:
     home.file("work/long.txt", long)
     read = thought(commands=[("read_file", {"path": "long.txt"})])
     with ModelServer([read, read, "What was done.", done("ok"), done("ok")], allow_overrun=True) as server:
-        home.call(server, "run", "-c", "--safe-mode", "--context-tokens", "6500", "Do it")
+        home.call(server, "run", "-c", "--safe-mode", "--context-tokens", str(window(1_150)), "Do it")
         tails = [request.body["messages"][-1]["content"] for request in server.requests]
     assert any("ummar" in tail for tail in tails)
     assert not any(OWN in tail for tail in tails)

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from autoagent.build import RunWeb
 from autoagent.commands import COMMANDS
-from autoagent.env import Env, Found, Hit, Web
+from autoagent.env import Env, Excerpt, Found, Hit, Web
 from autoagent.errors import CommandError, ConfigError
 from autoagent.events import Setup
 from autoagent.registry import Registry
@@ -1131,8 +1131,8 @@ def web_search(web: Any, share_tokens: int = 4_000, **args: Any) -> str:
         count=lambda text: len(text.encode()) // 3,
     )
     result = REGISTRY.bind(CommandCall.model_validate({"name": "web_search", "args": args})).run(env)
-    assert isinstance(result, str)
-    return result
+    assert isinstance(result, Excerpt)
+    return result.text
 
 
 def test_what_the_model_reads() -> None:

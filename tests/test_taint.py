@@ -138,3 +138,18 @@ def test_a_page_that_was_fetched_may_be_fetched_again() -> None:
 )
 def test_the_host_of_an_address_has_one_spelling(address: str, host: str) -> None:
     assert host_of(address) == host
+
+
+def test_an_address_of_the_models_making_is_not_known_because_a_search_that_echoes_it_is_read_again() -> None:
+    searched = CommandCall(name="web_search", args={"query": f"what is {A}"})
+    echo = Observation("1.1", searched, "ok", f"Results for what is {A}", 0, outside=True)
+    again = CommandCall(name="read_observation", args={"id": "1.1"})
+    read = Observation("1.2", again, "ok", f"observation 1.1\nResults for what is {A}", 0, outside=True)
+    twice = Observation("1.3", CommandCall(name="read_observation", args={"id": "1.2"}), "ok", f"{A}", 0, outside=True)
+    assert not known(A, observations=(echo, read, twice))
+
+
+def test_an_address_that_only_a_later_part_of_a_page_shows_is_known_once_it_is_read() -> None:
+    again = CommandCall(name="read_observation", args={"id": "1.1"})
+    read = Observation("1.2", again, "ok", f"observation 1.1, lines 200-201\nsee {A}", 0, outside=True)
+    assert known(A, observations=(page("the first part"), read))

@@ -12,6 +12,7 @@ from typing import Any
 
 import pexpect
 import pytest
+from support import HANDOVER, UNPROVEN
 
 from autoagent import settings, trust
 from autoagent.settings import Settings
@@ -35,6 +36,7 @@ class Home:
             "LANG": "C.UTF-8",
             "TERM": "dumb",
             "HOME": str(root),
+            **UNPROVEN,
             "XDG_STATE_HOME": str(root / "state"),
             "XDG_CONFIG_HOME": str(root / "config"),
             "OPENAI_API_KEY": KEY,
@@ -258,12 +260,12 @@ def test_without_a_terminal_the_flag_trusts_this_content_from_now_on(home: Home)
 
 
 def test_a_resumed_run_asks_about_a_changed_file_and_keeps_what_it_was_started_with(home: Home) -> None:
-    with ModelServer([thought(commands=[]), done("two")]) as server, ModelServer([]) as evil:
+    with ModelServer([thought(commands=[]), HANDOVER, done("two")]) as server, ModelServer([]) as evil:
         home.project(SETS.format(server.base_url))
         home.script("run", "Do it", "--trust", "--max-steps", "1")
         home.project(SETS.format(evil.base_url))
         code, screen = home.run("last", "--max-steps", "5", answers=["n\r"], command="resume")
-        assert (code, len(server.requests), evil.requests) == (0, 2, [])
+        assert (code, len(server.requests), evil.requests) == (0, 3, [])
     assert "y/N" in screen
 
 

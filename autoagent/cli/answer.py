@@ -14,9 +14,10 @@ from autoagent.journal import state_of
 from autoagent.masking import Mask
 from autoagent.places import find_run, is_live, runs_folder
 from autoagent.state import State
+from autoagent.terminal.criteria import undecided
 
 YES = {"y", "yes", "ok", "ㅛ", "네", "예"}
-TERMINAL_KEYS = {"a", "d", "e", "q", "?", "h", "ㅁ", "ㅇ", "ㄷ", "ㅂ"}
+TERMINAL_KEYS = {"a", "d", "e", "q", "w", "?", "h", "ㅁ", "ㅇ", "ㄷ", "ㅂ", "ㅈ"}
 NO = {"n", "no", "ㅜ", "아니오", "아니요"}
 
 
@@ -26,7 +27,9 @@ NO = {"n", "no", "ㅜ", "아니오", "아니요"}
 @click.option("--resume", "resume_now", is_flag=True, help="Go on with the run at once.")
 @with_options
 def answer(run_id: str, words: Sequence[str], resume_now: bool, options: Options) -> int:
-    """Answer the question that a run waits with: y runs it, n refuses it, s asks a critic, other text is advice."""
+    """Answer the question that a run waits with: y runs it (or: it is so; or: these criteria), n TEXT refuses it,
+    s asks a critic, other text is advice.
+    """
     folder = find_run(runs_folder(), run_id)
     state = state_of(folder)
     if state.status == "reached":
@@ -35,19 +38,23 @@ def answer(run_id: str, words: Sequence[str], resume_now: bool, options: Options
     message = parse_answer(state, mask(" ".join(words)))
     send(folder, message)
     if is_live(folder):
-        _say(f"sent to run {state.run_id}: {_words_for(message)}")
+        _say(f"sent to run {state.run_id}: {_words_for(message, state)}")
         return 0
     if resume_now:
         from autoagent.cli.run import resume_run
 
         return resume_run(folder.name, options, message=None)
-    _say(f"kept for run {state.run_id}: {_words_for(message)}. Go on: autoagent resume {state.run_id}")
+    _say(f"kept for run {state.run_id}: {_words_for(message, state)}. Go on: autoagent resume {state.run_id}")
     return 0
 
 
-def _words_for(message: InboxMessage) -> str:
+def _words_for(message: InboxMessage, state: State) -> str:
     """How the words were taken."""
     match message.kind:
+        case "answer" if state.draft and not state.question:
+            return "yes to what has to be true at the end; what the plan needs is asked each time"
+        case "answer" if _is_it_so(state):
+            return "it is so" if message.allowed else "it is not so"
         case "answer" if message.more:
             return f"yes, and to the next {message.more} too"
         case "answer" if message.allowed:
@@ -69,24 +76,38 @@ def parse_answer(state: State, text: str) -> InboxMessage:
     first, _, rest = text.strip().partition(" ")
     more = re.fullmatch(r"-?(\d{1,4})", rest.strip())
     if first.lower() in YES and (not rest or more):
-        _require(state, text)
+        _require(state, text, command=bool(more))
         count = int(more[1]) - 1 if more else 0
         return InboxMessage(kind="answer", by="answer", call_id=call_id, allowed=True, more=max(0, count))
     if first.lower() in NO:
+        if state.draft and not state.question:
+            raise ConfigError(
+                f"run {state.run_id} asks what has to be true at the end. y agrees to its draft; to change it, go on "
+                f"at a terminal: autoagent resume {state.run_id}"
+            )
         _require(state, text)
         return InboxMessage(kind="answer", by="answer", call_id=call_id, allowed=False, text=rest.strip())
     if not text.strip():
         raise ConfigError("the answer is empty")
     if first.lower() in ("s", "ㄴ") and not rest:
-        _require(state, text)
+        _require(state, text, command=True)
         return InboxMessage(kind="review", by="answer", call_id=call_id)
     if text.strip().lower() in TERMINAL_KEYS:
         raise ConfigError(f"{text.strip()!r} is a key of the terminal only. Here: y, n TEXT, s, or advice in words")
     return InboxMessage(kind="say", by="answer", text=text.strip())
 
 
-def _require(state: State, text: str) -> None:
-    if state.question is None:
+def _is_it_so(state: State) -> bool:
+    """Whether it is asked if criteria are met, not if a command may run."""
+    return bool(undecided(state))
+
+
+def _require(state: State, text: str, *, command: bool = False) -> None:
+    """Raises ConfigError where nothing is asked; with `command`, where no command is."""
+    drafted = state.draft is not None and state.question is None
+    if command and (drafted or _is_it_so(state)):
+        raise ConfigError(f"run {state.run_id} asks nothing to which {text!r} is an answer: y or n TEXT")
+    if state.question is None and not drafted:
         raise ConfigError(f"run {state.run_id} asks nothing now, so {text!r} answers nothing. Advice needs more words")
 
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from autoagent import prompts
 from autoagent.ask import priced
-from autoagent.budget import Limits, Usage
+from autoagent.budget import KEPT, Limits, Usage
 from autoagent.cli.goal import Goal
 from autoagent.errors import ConfigError, ModelError
 from autoagent.models import PLAIN_TEXT, Model
@@ -32,7 +32,7 @@ def ask_person(
         nonlocal usage
         prompt = prompts.fill("goals", own, sentence=screen.look.mask(sentence))
         most = priced(model, Usage(calls=1, input_tokens=model.bound(prompt) + 100, output_tokens=reply_tokens))
-        if refused := limits.refuses(most, after=usage):
+        if refused := limits.refuses(most, after=usage, kept=KEPT):
             raise ConfigError(refused)
         try:
             reply = model.complete(

@@ -67,7 +67,7 @@ class Foreground:
         if goal.max_cost and flags["limits.cost"] is None:
             flags["limits.cost"] = goal.max_cost
         found = self._settings(workspace, flags)
-        if found is None:
+        if found is None or not self._notes_are_settled(workspace, found, flags["approve"]):
             return LEFT_CODE
         chosen = build.choose_model(found)
         wanted, limits = build.make_setup(found, chosen, workspace)
@@ -80,13 +80,14 @@ class Foreground:
             return LEFT_CODE
         with build.start_run(
             folder,
-            setup,
+            setup.model_copy(update={"protect": goal.protect}),
             limits,
             asked.goals,
             name=asked.name,
             role=asked.role,
             usage=asked.usage,
             rules=self.options.rules,
+            criteria=goal.criteria,
             mask=self.mask,
             untrusted=bool(found.refused),
             network_by=self._network_by(setup),
@@ -180,6 +181,37 @@ class Foreground:
         except OSError as error:
             self.warn(f"this answer can't be kept, it counts now only: {error.strerror}")
         return "yes" if answer else "no"
+
+    def _notes_are_settled(self, workspace: Path, found: "Settings", approve: str | None) -> bool:
+        """Have a person say once whether this content of AGENTS.md is their notes; False where they leave."""
+        if found.safe_mode:
+            return True
+        from autoagent import trust
+        from autoagent.recall import read_notes
+        from autoagent.terminal.trust import NOT_NOTES, ask_notes, notes_lines
+
+        try:
+            notes = read_notes(workspace)
+        except ConfigError as error:
+            self.warn(str(error))
+            return True
+        if notes is None or notes.verdict == "yes":
+            return True
+        asks = not notes.verdict and (approve or found.get("approve")) != "never"
+        if self.options.trust:
+            self.look.write(*notes_lines(notes))
+            answer = True
+        elif keyboard := self._keyboard() if asks else None:
+            answer = ask_notes(self.look, keyboard, notes, until=lambda: bool(self.signals.stop_reason))
+        else:
+            self.warn(NOT_NOTES[notes.verdict])
+            return True
+        if answer is not None:
+            try:
+                trust.remember([notes.file], trusted=answer)
+            except OSError as error:
+                self.warn(f"this answer can't be kept, so AGENTS.md is not used: {error.strerror}")
+        return answer is not None
 
     def _with_network_as_wanted(self, setup: "Setup", kept: "Setup | None" = None) -> "Setup | None":
         """The setup with or without the network for programs, as a person says, who is asked once a run.
@@ -305,13 +337,15 @@ class Foreground:
     def _end(self, state: "State", folder: Path) -> int:
         from autoagent.cli import outcome
         from autoagent.cli.step import undo_of
+        from autoagent.figures import figures
         from autoagent.journal import read
         from autoagent.terminal.ending import ending
 
-        undo = undo_of(folder, read(folder))
+        events = list(read(folder))
+        undo = undo_of(folder, events)
         more = [f"autoagent show {state.run_id}"] if state.step else []
         more += [f"autoagent undo {state.run_id}"] if undo.files else []
-        ending(self.look, state, undo=undo.words, more=more)
+        ending(self.look, state, figures(events), undo=undo.words, more=more)
         outcome.print_result(state, folder, self.options.format, self.mask)
         outcome.write_result(state, self.options.output, self.mask)
         return outcome.exit_code(state)

@@ -10,6 +10,7 @@ from autoagent.errors import ConfigError
 
 if TYPE_CHECKING:
     from autoagent.budget import Usage
+    from autoagent.criteria import Criterion
 
 MOST_GOALS = 20
 
@@ -23,6 +24,8 @@ class Goal:
     role: str = ""
     max_cost: float | None = None
     usage: "Usage | None" = None
+    criteria: "tuple[Criterion, ...]" = ()
+    protect: tuple[str, ...] = ()
 
 
 def collect(
@@ -79,4 +82,7 @@ def _autogpt(path: Path) -> Goal:
     if not 0 <= budget < float("inf"):
         raise ConfigError(f"{path}: api_budget must be 0 (none given) or more dollars")
     texts = tuple(str(goal).strip() for goal in goals)
-    return Goal(texts, str(data.get("ai_name") or ""), str(data.get("ai_role") or ""), budget or None)
+    from autoagent.asked import of_goals
+
+    name, role = str(data.get("ai_name") or ""), str(data.get("ai_role") or "")
+    return Goal(texts, name, role, budget or None, criteria=of_goals(texts))

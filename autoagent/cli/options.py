@@ -26,6 +26,10 @@ class Options:
     model: str | None
     base_url: str | None
     fast_model: str | None
+    review_model: str | None
+    escalate_model: str | None
+    review: str | None
+    evidence: str | None
     temperature: float | None
     context_tokens: int | None
     continuous: bool
@@ -78,6 +82,10 @@ class Options:
             "model": self.model,
             "base_url": self.base_url,
             "fast_model": self.fast_model,
+            "review_model": self.review_model,
+            "escalate_model": self.escalate_model,
+            "review": self.review,
+            "evidence": self.evidence,
             "temperature": self.temperature,
             "context_tokens": self.context_tokens,
             "reply_tokens": self.max_reply_tokens,
@@ -106,7 +114,9 @@ def _rules(_ctx: click.Context, _param: click.Parameter, given: Sequence[str]) -
 _OPTIONS = [
     option("Model", "-m", "--model", metavar="NAME", help="Model; 'offline' is the planner without one."),
     option("Model", "--base-url", metavar="URL", help="Any endpoint that speaks the OpenAI API."),
-    option("Model", "--fast-model", metavar="NAME", rare=True, help="For summaries and reviews."),
+    option("Model", "--fast-model", metavar="NAME", rare=True, help="For summaries, criticism and hand-overs."),
+    option("Model", "--review-model", metavar="NAME", rare=True, help="Judges what no command can check."),
+    option("Model", "--escalate-model", metavar="NAME", rare=True, help="Asked only where the run goes in circles."),
     option("Model", "--temperature", type=float, metavar="T", rare=True, help="The model's own unless given."),
     option("Model", "--context-tokens", type=int, metavar="N", rare=True, help="Most that is sent per step."),
     option("Questions", "-c", "--continuous", is_flag=True, help="Ask nothing; the limits stay."),
@@ -126,7 +136,7 @@ _OPTIONS = [
         help="Never ask: host:example.org, 'shell:git log'.",
     ),
     option("Questions", "--deny", multiple=True, callback=_rules, metavar="RULE", help="Never do: 'shell:git push'."),
-    option("Questions", "--sandbox-network", is_flag=True, help="Programs may reach the network."),
+    option("Questions", "--sandbox-network", is_flag=True, rare=True, help="Programs may reach the network."),
     option("Questions", "--no-sandbox", is_flag=True, rare=True, help="Run programs with nothing that holds them."),
     option(
         "Questions",
@@ -154,8 +164,24 @@ _OPTIONS = [
         help="Default 50.",
     ),
     option("Limits", "--max-cost", type=float, metavar="USD", help="Default 2.00 where the price is known."),
+    option(
+        "Goal",
+        "--review",
+        type=click.Choice(["auto", "always", "off"]),
+        metavar="MODE",
+        rare=True,
+        help="Who judges criteria: auto, always, off.",
+    ),
+    option(
+        "Goal",
+        "--evidence",
+        type=click.Choice(["require", "mark", "off"]),
+        metavar="MODE",
+        rare=True,
+        help="Claims without: require, mark or off.",
+    ),
     option("Limits", "--max-time", metavar="TIME", help="Working time: 90, 15m, 2h."),
-    option("Limits", "--max-tokens", type=int, metavar="N", help="In and out, all calls."),
+    option("Limits", "--max-tokens", type=int, metavar="N", rare=True, help="In and out, all calls."),
     option("Limits", "--max-reply-tokens", type=int, metavar="N", rare=True, help="Of one reply; default 8192."),
     option(
         "Output", "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Keep the result there too."

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from autoagent.criteria import Criterion, Verdict, check_words
 from autoagent.errors import ConfigError
 from autoagent.events import Event
 from autoagent.journal import read, seal
@@ -50,9 +51,18 @@ def print_result(state: State, folder: Path, output_format: str, mask: Mask) -> 
     elif output_format == "text" and state.status == "reached":
         from autoagent.terminal.inert import inert
 
-        result = mask(state.result)
+        result = mask(with_marks(state.result, state))
         result = inert(result) if sys.stdout.isatty() else result
         _write(result.encode(errors="replace") + b"\n")
+
+
+def with_marks(text: str, state: State) -> str:
+    """A result with a mark behind each statement that stands in nothing the run read; as it is with --evidence off."""
+    if state.evidence is None or not state.setup or state.setup.evidence == "off":
+        return text
+    from autoagent import evidence
+
+    return evidence.marked(text, state.evidence)
 
 
 def summary(state: State, folder: Path) -> dict[str, Any]:
@@ -62,9 +72,10 @@ def summary(state: State, folder: Path) -> dict[str, Any]:
         "run": state.run_id,
         "status": state.status,
         "exit_code": exit_code(state),
-        "result": state.result,
+        "result": with_marks(state.result, state),
         "reason": state.reason,
         "files": list(state.files),
+        **_proven(state),
         "steps": state.step,
         "cost_usd": None if usage.unpriced_calls else round(usage.cost_usd, 8),
         "input_tokens": usage.input_tokens,
@@ -77,10 +88,38 @@ def summary(state: State, folder: Path) -> dict[str, Any]:
     }
 
 
+def _proven(state: State) -> dict[str, Any]:
+    """What had to be true and what came of it; the claims looked up; where a run stands that is not at its end."""
+    found, handover = state.evidence, state.handover
+    verdicts = {verdict.criterion: verdict for verdict in state.verdicts}
+    claims = [claim.model_dump(exclude={"start", "end"}) for claim in found.claims] if found else []
+    return {
+        "criteria": [_criterion(one, verdicts.get(number)) for number, one in enumerate(state.criteria, 1)],
+        "evidence": found.in_words() if found else "",
+        "claims": claims,
+        "loose": [fact.model_dump() for fact in found.loose] if found else [],
+        "claimed": with_marks(state.claimed, state),
+        "handover": handover.model_dump(include={"done", "open", "next", "files", "by"}) if handover else None,
+        "put_back": list(state.put_back),
+    }
+
+
+def _criterion(criterion: Criterion, verdict: Verdict | None) -> dict[str, str]:
+    """`state` and `by`, who judged it, are "" for one that nobody looked at."""
+    return {
+        "text": criterion.text,
+        "check": check_words(criterion),
+        "state": verdict.state if verdict else "",
+        "proof": verdict.proof if verdict else "",
+        "source": verdict.source if verdict else "",
+        "by": verdict.by if verdict else "",
+    }
+
+
 def write_result(state: State, output: Path | None, mask: Mask) -> None:
     if output and state.status == "reached":
         try:
-            output.write_text(mask(state.result) + "\n", encoding="utf-8")
+            output.write_text(mask(with_marks(state.result, state)) + "\n", encoding="utf-8")
         except OSError as error:
             raise ConfigError(
                 f"--output {output}: {error.strerror}. The result: autoagent show {state.run_id}"

@@ -1,6 +1,7 @@
 """`autoagent run` and `autoagent resume`: start a run or go on with one, and draw it until it ends."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -26,7 +27,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.argument("words", nargs=-1, metavar="[GOAL… | -]")
 @option("Goal", "--goal", "goals", multiple=True, metavar="TEXT", help="The goal; may be given several times.")
-@option("Goal", "--goal-file", type=_FILE, metavar="FILE", help="The goal, from a file.")
+@option("Goal", "--goal-file", type=_FILE, metavar="FILE", rare=True, help="The goal, from a file.")
 @option("Goal", "--ai-settings", type=_FILE, metavar="FILE", rare=True, help="AutoGPT's ai_settings.yaml.")
 @option("Goal", "--name", default="", metavar="NAME", rare=True, help="The agent's name.")
 @option("Goal", "--role", default="", metavar="TEXT", rare=True, help="One sentence: what the agent is.")
@@ -40,6 +41,10 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     default=Path(),
     help="The folder it works in; here unless given.",
 )
+@option("Goal", "--done-when", multiple=True, metavar="TEXT|@FILE", help="What must be true at the end; repeatable.")
+@option("Goal", "--check", "checks", multiple=True, metavar="COMMAND", help="Must end with exit code 0 at the end.")
+@option("Goal", "--expect", multiple=True, metavar="FILE", help="Must be there: report.md or 'report.md ~ REGEX'.")
+@option("Goal", "--protect", multiple=True, metavar="PATTERN", rare=True, help="Files that the run may not change.")
 @with_options
 def run(
     words: Sequence[str] = (),
@@ -49,6 +54,10 @@ def run(
     name: str = "",
     role: str = "",
     workspace: Path = Path(),
+    done_when: Sequence[str] = (),
+    checks: Sequence[str] = (),
+    expect: Sequence[str] = (),
+    protect: Sequence[str] = (),
     *,
     options: Options,
 ) -> int:
@@ -56,6 +65,11 @@ def run(
     `-` reads the goal from standard input.
     """
     goal = collect(words, goals, goal_file, ai_settings, name, role)
+    if done_when or checks or expect:
+        from autoagent.asked import criteria
+
+        goal = replace(goal, criteria=criteria(done_when, checks, expect))
+    goal = replace(goal, protect=tuple(protect))
     return Foreground.open(options).start(goal, workspace.resolve())
 
 

@@ -160,19 +160,20 @@ def _event_lines(folder: Path, moment: Moment) -> list[Line]:
         case ReviewAsked():
             return [line(f"{event.by} asked for a critic")]
         case CriteriaSet():
-            return [line(), line(f"criteria, by {event.by}"), *criteria.set_lines(event)]
+            return [line(), line(f"what has to be true, by {event.by}"), *criteria.done_when_lines(event.criteria)]
         case CriteriaJudged():
-            return [line(), *criteria.judged_lines(event, moment.after)]
+            return [line(), *criteria.judged_in_full(event, moment.after)]
         case EvidenceChecked():
-            return [line(), line("evidence"), *criteria.evidence_lines(event.evidence)]
+            lines = criteria.evidence_lines(event.evidence) or [line("nothing is claimed", first=2)]
+            return [line(), line(f"evidence looked up ({counted(event.evidence.facts, 'figure or name')})"), *lines]
         case HandoverWritten():
-            return [line(), line(f"hand-over, by {event.by}"), *criteria.handover_lines(event)]
+            return [line(), line(f"hand-over, by {criteria.WRITERS[event.by]}"), *criteria.handover_lines(event)]
         case NetworkAllowed():
             return [line(f"{event.by}: programs may reach the network", rest=2)]
         case RuleKept():
             return [line(f"{event.by}: {kept_words(event)}", rest=2)]
         case FilesChanged():
-            told = line(f"programs in the background, seen at {when(event.at):%H:%M:%S}", rest=2)
+            told = line(f"{what_changed(moment.before)}, seen at {when(event.at):%H:%M:%S}", rest=2)
             return [line(), told, *_changed_lines(changes_of(folder, event))]
         case FilesUndone():
             told = f"{event.by} {undone_words(folder, event)} at {when(event.at):%H:%M:%S}"
@@ -180,7 +181,8 @@ def _event_lines(folder: Path, moment: Moment) -> list[Line]:
         case RunPaused():
             return [line(), line(f"{event.status}: {event.reason}", rest=2)]
         case RunEnded():
-            return [line(), line(f"ended: {event.status}"), *foreign(event.result)]
+            claimed = [line("the result that was given and not accepted:"), *foreign(event.claimed)]
+            return [line(), line(f"ended: {event.status}"), *foreign(event.result), *(claimed if event.claimed else [])]
         case RunResumed():
             changed = f" · changed by others: {', '.join(event.changed)}" if event.changed else ""
             return [line(), line(f"resumed at {when(event.at):%H:%M:%S}{changed}", rest=2)]
@@ -228,6 +230,12 @@ def _is_folder(change: FileChange) -> bool:
     return {change.before.kind, change.after.kind} <= {"folder", "absent"}
 
 
+def what_changed(state: State) -> str:
+    """Whose change it is that no command made."""
+    ends = state.pending and state.pending.calls[0].call.name == "task_complete"
+    return "while the end was checked" if ends else "programs in the background"
+
+
 REQUESTS = ("browse", "web_search", "download_file")
 
 
@@ -270,8 +278,8 @@ def _reply_lines(moment: Moment, event: ModelReplied) -> list[Line]:
     facts = joined(called.model if called else "", tokens, about, _took(event.seconds), price(usage))
     lines = [labelled("Model", facts, width=LABEL)]
     if event.purpose != "step":
-        text = foreign(event.reply) if event.purpose == "review" else []  # a summary is told by its compaction
-        return [line(f"A {event.purpose} by the model"), *lines, *text]
+        text = foreign(event.reply) if event.purpose == "review" else []  # another event tells what came of the rest
+        return [line(_PURPOSES[event.purpose]), *lines, *text]
     thought = event.thought
     if thought is None:
         return [*lines, line(f"! the reply can't be used: {event.problem}", rest=2), *foreign(event.reply, indent=4)]
@@ -293,6 +301,14 @@ def _reply_lines(moment: Moment, event: ModelReplied) -> list[Line]:
         name, *args = call_lines(call, full=True)
         lines += [line(), replace(name, pieces=(Piece(f"{moment.step}.{i}  "), *name.pieces)), *args]
     return [*lines, line()]
+
+
+_PURPOSES = {
+    "summary": "A summary by the model",
+    "review": "A review by the model",
+    "acceptance": "A review of the result, by the model",
+    "handover": "A hand-over by the model",
+}
 
 
 def _observation_lines(id: str, call: CommandCall | None, outcome: str, text: str, facts: str = "") -> list[Line]:

@@ -9,8 +9,9 @@ from itertools import groupby
 from autoagent import stall
 from autoagent.budget import Usage
 from autoagent.cli.page import NO_LIMIT, table, when
-from autoagent.cli.step import Moment, came_of, how_far, kept, price
+from autoagent.cli.step import Moment, came_of, how_far, kept, price, what_changed
 from autoagent.commands import COMMANDS
+from autoagent.criteria import STATES
 from autoagent.events import (
     ApprovalGiven,
     Compacted,
@@ -19,6 +20,7 @@ from autoagent.events import (
     EvidenceChecked,
     FilesChanged,
     FilesUndone,
+    HandoverWritten,
     ModelCalled,
     ModelFailed,
     ModelReplied,
@@ -31,6 +33,7 @@ from autoagent.events import (
 )
 from autoagent.runs import call_in_short
 from autoagent.state import Observation, State
+from autoagent.terminal.criteria import WRITERS, judged_words
 from autoagent.terminal.layout import cells, cut, one_line
 from autoagent.terminal.steps import kept_words
 from autoagent.terminal.words import DOING, counted, joined, thousands
@@ -39,6 +42,7 @@ from autoagent.thoughts import CommandCall
 RESULT_COLUMNS = 28  # that what came of a step keeps beside a long command
 GROUPED = 3  # steps in a row that only read are one line
 ENDS = {"task_complete": "goal reached", "give_up": "gave up"}
+REJECTED = "not accepted"
 
 
 @dataclass(frozen=True)
@@ -78,12 +82,12 @@ def _rows(story: Sequence[Moment], *, live: bool) -> Iterator[Row]:
     state, repeated = story[-1].after, _repetitions(story)
     for step, group in groupby(story, key=lambda moment: moment.step):
         failed: list[Moment] = []
-        spent_on_summary: list[Moment] = []
+        asked_for: list[Moment] = []  # replies that another event tells of
         of_step = list(group)
         for moment in of_step:
             event = moment.event
-            if event.type == "model_replied" and event.purpose == "summary":
-                spent_on_summary.append(moment)
+            if event.type == "model_replied" and event.purpose in ("summary", "acceptance", "handover"):
+                asked_for.append(moment)
             lost = event.type in ("model_called", "run_resumed") and moment.used.calls
             if event.type == "model_failed" or lost:
                 failed.append(moment)
@@ -93,7 +97,9 @@ def _rows(story: Sequence[Moment], *, live: bool) -> Iterator[Row]:
             if event.type == "model_replied" and event.purpose == "step":
                 yield _step_row(moment, of_step, state, repeated.get(step), live=live)
             elif moment is not story[-1] or event.type not in ("run_paused", "run_ended"):
-                yield from _row_between(moment, spent_on_summary)
+                yield from _row_between(moment, asked_for)
+            if event.type in ("compacted", "criteria_judged", "handover_written"):
+                asked_for = []
         if failed:
             yield _failed_row(failed, answered=False)
     if (called := state.open_call) and state.status == "running":
@@ -102,39 +108,42 @@ def _rows(story: Sequence[Moment], *, live: bool) -> Iterator[Row]:
         yield Row(number, number, called.at, Usage(), DOING[called.purpose], told)
 
 
-def _row_between(moment: Moment, spent_on_summary: Sequence[Moment]) -> Iterator[Row]:
-    """A row for an event that is no step."""
+def _row_between(moment: Moment, asked_for: Sequence[Moment]) -> Iterator[Row]:
+    """A row for an event that is no step; `asked_for` are calls of the model that it came of."""
     event, used = moment.event, moment.used
+    with_calls = sum((one.used for one in asked_for), used)
 
     def row(what: str, result: str = "", *, number: int = 0, usage: Usage = used) -> Row:
         return Row(number, number, event.at, usage, what, result)
 
     match event:
         case Compacted():
-            usage = sum((one.used for one in spent_on_summary), used)
             sizes = f"compacted {thousands(event.tokens_before)} to {thousands(event.tokens_after)}"
-            yield row(sizes, kept(event), number=moment.step, usage=usage)
+            yield row(sizes, kept(event), number=moment.step, usage=with_calls)
         case ModelReplied(purpose="review"):
             yield row("a critic looked", one_line(event.reply, 200), number=moment.step)
         case PersonSaid():
             yield row(f'{event.by} said: "{one_line(event.text, 200)}"')
+        case CriteriaSet(criteria=[]):
+            return
         case CriteriaSet():
-            yield row(f"criteria set by {event.by}", one_line("; ".join(c.text for c in event.criteria), 200))
+            yield row(f"done when, by {event.by}", one_line("; ".join(c.text for c in event.criteria), 200))
         case CriteriaJudged():
-            met = sum(verdict.state == "met" for verdict in event.verdicts)
-            by = "reviewed" if event.round else "checked"
-            yield row(f"criteria {by}", f"{met} of {len(event.verdicts)} met", number=moment.step)
+            if (told := _first_open(event, moment.after)) or event.round:
+                yield row(judged_words(event), told, number=moment.step, usage=with_calls)
         case EvidenceChecked():
-            yield row("evidence looked up", event.evidence.in_words() or "nothing claimed", number=moment.step)
-        case ModelReplied(purpose="handover"):
-            yield row("hand-over written", one_line(event.reply, 200), number=moment.step)
+            if event.evidence.without:
+                yield row("evidence looked up", event.evidence.in_words(), number=moment.step)
+        case HandoverWritten():
+            told = joined(f"{len(event.done)} done", f"{len(event.open)} open", f"by {WRITERS[event.by]}")
+            yield row("hand-over written", told, number=moment.step, usage=with_calls)
         case NetworkAllowed():
             yield row(f"{event.by}: programs may reach the network")
         case RuleKept():
             yield row(f"{event.by}: a rule", kept_words(event))
         case FilesChanged():
             count = counted(len(event.changed), "file") if event.changed else "many files"
-            yield row("programs in the background", f"changed {count}", number=moment.step)
+            yield row(what_changed(moment.before), f"changed {count}", number=moment.step)
         case FilesUndone():
             count = counted(len(event.changed), "file") if event.changed else "many files"
             yield row(f"{event.by}: files {'brought back' if event.redo else 'taken back'}", count)
@@ -147,6 +156,14 @@ def _row_between(moment: Moment, spent_on_summary: Sequence[Moment]) -> Iterator
             yield row("resumed", one_line(changed, 200), usage=Usage())
         case _:
             return
+
+
+def _first_open(event: CriteriaJudged, state: State) -> str:
+    """`✗ one page per vendor`: the first that is not met; "" where all are."""
+    open_one = next((one for one in event.verdicts if one.state != "met"), None)
+    if open_one is None or open_one.criterion > len(state.criteria):
+        return ""
+    return f"{STATES[open_one.state]} {one_line(state.criteria[open_one.criterion - 1].text, 200)}"
 
 
 def _failed_row(failed: Sequence[Moment], *, answered: bool) -> Row:
@@ -162,7 +179,7 @@ def _failed_row(failed: Sequence[Moment], *, answered: bool) -> Row:
 
 
 def _step_row(
-    moment: Moment, of_step: Sequence[Moment], state: State, repeated: tuple[int, str, str] | None, *, live: bool
+    moment: Moment, of_step: Sequence[Moment], state: State, repeated: tuple[str, str] | None, *, live: bool
 ) -> Row:
     number, event = moment.step, moment.event
     observations, left = came_of(state, number)
@@ -174,16 +191,23 @@ def _step_row(
     refusals = {
         m.event.call_id: m.event.reason for m in of_step if isinstance(m.event, ApprovalGiven) and not m.event.allowed
     }
-    words = [_outcome(o, refusals) for o in done] + [how_far(call, live=live) for call in left]
+    rejected = any(isinstance(m.event, RunEnded) and m.event.claimed for m in of_step)
+    words = [REJECTED if rejected and _ends(o) else _outcome(o, refusals) for o in done] + [
+        how_far(call, live=live) for call in left
+    ]
     outcomes = Counter(o.outcome for o in done)
     result = words[0] if len(words) == 1 else ", ".join([*_counted(outcomes, "ok"), *words[len(done) :][:1]])
     if repeated:
-        count, name, told = repeated
-        return replace(row, what=f"! same {name} {count} times", result=told)
+        same, told = repeated
+        return replace(row, what=f"! {same}", result=told)
     only_reads = not left and calls and all(call.name in _reading() for call in calls)
     return replace(
         row, result=result, reads=Counter(c.name for c in calls) if only_reads else Counter(), outcomes=outcomes
     )
+
+
+def _ends(observation: Observation) -> bool:
+    return bool(observation.call and observation.call.name == "task_complete")
 
 
 def _what(calls: Sequence[CommandCall]) -> str:
@@ -205,6 +229,8 @@ def _outcome(observation: Observation, refusals: dict[str, str]) -> str:
     match observation.outcome:
         case "ok" if name in ENDS:
             return ENDS[name]
+        case "failed" if name == "task_complete":
+            return REJECTED  # the row of what failed says why
         case "ok" if name == "ask_person":
             return f'answered: "{text}"'
         case "ok":
@@ -244,18 +270,15 @@ def _grouped(rows: Sequence[Row]) -> list[Row]:
     return found
 
 
-def _repetitions(story: Sequence[Moment]) -> dict[int, tuple[int, str, str]]:
-    """Steps that the loop guard spoke about: how often, which command, what was done about it."""
-    found: dict[int, tuple[int, str, str]] = {}
+def _repetitions(story: Sequence[Moment]) -> dict[int, tuple[str, str]]:
+    """Steps that the loop guard spoke about: what was repeated how often, what was done about it."""
+    found: dict[int, tuple[str, str]] = {}
     for moment in story:
         event, state = moment.event, moment.before
         ended = isinstance(event, RunEnded) and event.status == "stalled"
         asked = isinstance(event, ModelCalled) and event.purpose == "step"
-        if (ended or asked) and state.steps and stall.warning(state):
-            calls = [o.call for o in state.steps[-1].observations if o.call]
-            count, name = max((stall.repetitions(state, call), call.name) for call in calls)
-            told = "told to change plan" if count < stall.REFUSE else "not run again, told to review the plan"
-            found[state.steps[-1].number] = count, name, "ended as stalled" if ended else told
+        if (ended or asked) and (repeated := stall.loop(state)):
+            found[state.steps[-1].number] = repeated.in_short, repeated.done_about_it
     return found
 
 

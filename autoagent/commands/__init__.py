@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from typing import Any
 
-from autoagent.commands import calculator, control, fetching, files, moving, programs, web
+from autoagent.commands import calculator, control, fetching, files, moving, programs, reading, remembering, web
 from autoagent.programs import Layer
 from autoagent.registry import Command
 
@@ -12,6 +12,7 @@ WEB = ("requests", "trafilatura", "ddgs")  # what the extra "web" installs
 BACKGROUND = [programs.list_programs, programs.read_program, programs.stop_program]
 COMMANDS = [
     files.read_file,
+    reading.read_many,
     files.write_file,
     files.append_file,
     files.edit_file,
@@ -24,6 +25,8 @@ COMMANDS = [
     files.list_files,
     files.search_files,
     files.read_observation,
+    remembering.recall,
+    remembering.remember,
     web.web_search,
     web.browse,
     programs.run_shell,

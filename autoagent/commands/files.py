@@ -35,7 +35,7 @@ def read_file(env: Env, path: WorkspacePath, offset: int = 1, limit: int = LINES
 
     `source`: a web page or JSON as it stands in the file, to change it.
     """
-    content = _content(env.files, path)
+    content = read_content(env.files, path)
     env.saw(env.files.real_name(path), fingerprint(content))
     document = verbatim(decode(content)) if source else load(path, content)
     notes = [*document.notes, *([SOURCE] if not source and kind_of(path, content) == "html" else [])]
@@ -275,7 +275,7 @@ def _text_files(files: Files, path: str, passed_over: list[str]) -> Iterator[str
 def _lines_of(files: Files, name: str, passed_over: list[str], until: float) -> tuple[str, list[tuple[int, str]]]:
     """The lines as read_file numbers them, and how the file is named beside them; a page's are those of its source."""
     try:
-        content = _content(files, name)
+        content = read_content(files, name)
         kind = kind_of(name, content)
         if kind == "html":
             return f"{name} (source)", _numbered(decode(content).text)
@@ -293,5 +293,6 @@ def _numbered(text: str) -> list[tuple[int, str]]:
     return list(enumerate(text.split("\n"), start=1))
 
 
-def _content(files: Files, name: str) -> bytes:
+def read_content(files: Files, name: str) -> bytes:
+    """A file, which may be larger where it is a document."""
     return files.read_bytes(name, limit=DOCUMENT_BYTES) if is_named_as_document(name) else files.read_bytes(name)

@@ -7,16 +7,21 @@ from string import Template
 
 from autoagent.errors import ConfigError
 
-NAMES = ("system", "summary", "review", "goals")
+NAMES = ("system", "summary", "review", "acceptance", "handover", "goals")
 
 
 @dataclass(frozen=True)
 class Prompts:
-    """`system` is the unchanging head of the context; the others end a context with what is asked for."""
+    """`system` is the unchanging head of the context; `summary` and `review` end one with what is asked for.
+
+    `acceptance` is the head of a context of its own, for whoever reviews a result; `handover` all of one.
+    """
 
     system: str
     summary: str
     review: str
+    acceptance: str
+    handover: str
 
 
 def load(name: str, own: Path | None = None) -> str:

@@ -37,10 +37,10 @@ def edit_arguments(
     return None
 
 
-def in_editor(editor: str, text: str, terminal: TextIO) -> str:
-    """What the person's editor made of `text`; "" where it could not be started or did not end well."""
+def in_editor(editor: str, text: str, terminal: TextIO, *, name: str = "arguments.json") -> str:
+    """What the person's editor made of `text`, in a file of that name; "" where it did not start or end well."""
     with tempfile.TemporaryDirectory(prefix="autoagent-") as folder:
-        file = Path(folder) / "arguments.json"
+        file = Path(folder) / name
         file.touch(mode=0o600)
         file.write_text(text + "\n", encoding="utf-8")
         screen = os.open(os.ttyname(terminal.fileno()), os.O_WRONLY | os.O_CLOEXEC)

@@ -4,11 +4,14 @@ import re
 from collections.abc import Sequence
 
 from autoagent.budget import Limits
+from autoagent.figures import Figures
 from autoagent.state import PendingCall, State
 from autoagent.terminal.calls import call_lines
-from autoagent.terminal.layout import Line, Piece, Style, foreign, labelled, line
+from autoagent.terminal.criteria import amount_words, asked_rows, asked_words, handover_rows, is_it_so_lines, undecided
+from autoagent.terminal.figures import in_words, price
+from autoagent.terminal.layout import GUTTER, Line, Piece, Style, foreign, labelled, line, one_line
 from autoagent.terminal.look import Look
-from autoagent.terminal.words import counted, duration, joined, spent, thousands
+from autoagent.terminal.words import counted, duration, joined, spent
 
 _TITLES: dict[str, tuple[str, Style, str]] = {
     "reached": ("✓", "good", "Goal reached"),
@@ -22,9 +25,10 @@ _TITLES: dict[str, tuple[str, Style, str]] = {
 }
 _LIMIT = re.compile(r"(cost|step|token|time) limit: ")
 _FLAGS = {"cost": "--max-cost", "step": "--max-steps", "token": "--max-tokens", "time": "--max-time"}
+_UNTOLD = Figures()
 
 
-def ending(look: Look, state: State, *, undo: str = "", more: Sequence[str] = ()) -> None:
+def ending(look: Look, state: State, took: Figures = _UNTOLD, *, undo: str = "", more: Sequence[str] = ()) -> None:
     """The block that ends a run's screen; `more` are further commands to offer. The result is not in it (stdout).
 
     `undo` says what can be taken back. Also right for a run that did not come to an end: a second Ctrl-C.
@@ -32,8 +36,14 @@ def ending(look: Look, state: State, *, undo: str = "", more: Sequence[str] = ()
     look.write(line(), *_title(state, narrow=look.narrow), *_reason(state), *_question(state))
     if state.status == "reached" and not look.narrow:
         look.write(line())
-    width = 10 if look.narrow else 11
-    look.write(*(labelled(label, text, width=width) for label, text in _facts(state, undo)))
+    facts = _facts(state, took, undo, narrow=look.narrow)
+    least, gap = (10, 1) if look.narrow else (11, 2)
+    width = max([least, *(len(label) + GUTTER + gap for label, _ in facts)])
+    asked = [] if look.narrow else _asked(state, look.columns - width)
+    before = next((i for i, (label, _) in enumerate(facts) if label not in _MADE), len(facts))
+    look.write(*(labelled(label, text, width=width) for label, text in facts[:before]))
+    look.write(*(_beside("" if i else "Asked", row, width) for i, row in enumerate(asked)))
+    look.write(*(labelled(label, text, width=width) for label, text in facts[before:]))
     commands = [*_next_commands(state), *more]
     for i, command in enumerate(commands):
         look.write(labelled("" if i else _next_label(state), Piece(command, "bold"), width=width))
@@ -80,10 +90,47 @@ def _question(state: State) -> list[Line]:
         return []
     if _asks_person(question):
         return foreign(str(question.call.args.get("question", "")))
+    if numbers := undecided(state):
+        return is_it_so_lines(state, numbers)
     return call_lines(question.call)
 
 
-def _facts(state: State, undo: str) -> list[tuple[str, str]]:
+_MADE = ("Made", "Moved", "Changed", "Removed")
+_HANDED_OVER = 4  # lines of each list; `show` has them all
+
+
+def _asked(state: State, room: int) -> list[Line]:
+    """Each criterion with its proof, but for what the reason has said already."""
+    return asked_rows(state, room, proofs=not (state.status == "unreached" and state.reason.startswith("Not met: ")))
+
+
+def _beside(label: str, row: Line, width: int) -> Line:
+    return line(Piece(label.ljust(width - GUTTER), "dim"), *row.pieces, first=GUTTER, rest=width)
+
+
+def _claims(state: State, *, narrow: bool) -> str:
+    """`12 claims, 11 with evidence, 1 without (marked)`"""
+    evidence, mode = state.evidence, state.setup.evidence if state.setup else "off"
+    if evidence is None or not evidence.total or mode == "off" or state.status in ("running", "limit", "stalled"):
+        return ""
+    told = evidence.in_words()
+    return f"{told} (marked)" if evidence.without and state.status == "reached" and not narrow else told
+
+
+def _handed_over(state: State, took: Figures) -> list[tuple[str, str]]:
+    """Where the run stands at a limit, and who wrote that."""
+    handover = state.handover
+    if handover is None or state.status != "limit" or state.handed_over != state.step:
+        return []
+    usage = took.by_purpose.get("handover", _UNTOLD.usage)
+    cost = price(usage) if usage.cost_usd or usage.unpriced_calls else ""
+    reserve = f"written from the reserve{f' ({cost})' if cost else ''}"
+    by = reserve if handover.by == "model" else "a digest, made without a model"
+    rows = [(label, one_line(text, 200)) for label, text in handover_rows(handover, _HANDED_OVER)]
+    return [*rows, ("Notes", f"{by}: autoagent show {state.run_id}")]
+
+
+def _facts(state: State, took: Figures, undo: str, *, narrow: bool) -> list[tuple[str, str]]:
     """Rows that have something to say."""
     facts: list[tuple[str, str]] = []
     changed = [path for path in state.wrote if path not in state.made]
@@ -91,14 +138,19 @@ def _facts(state: State, undo: str) -> list[tuple[str, str]]:
     for label, paths in (("Made", state.made), ("Moved", moved), ("Changed", changed), ("Removed", state.removed)):
         if paths:
             facts.append((label, joined(*paths[:12], f"{len(paths) - 12} more" if len(paths) > 12 else "")))
-    usage = state.usage
-    if usage.tokens and state.setup:
-        cached = f", {100 * usage.cached_tokens // usage.input_tokens} % from cache" if usage.cached_tokens else ""
-        hidden = f" ({thousands(usage.reasoning_tokens)} hidden)" if usage.reasoning_tokens else ""
-        tokens = f"{thousands(usage.input_tokens)} tokens in{cached} · {thousands(usage.output_tokens)} out{hidden}"
-        if state.at_most:
-            tokens += f" at most: {counted(state.at_most, 'call')} cut, counted in full"
-        facts.append(("Model", joined(state.setup.model, counted(usage.calls, "call"), tokens)))
+    if state.draft and state.status == "paused":
+        facts.append(("Asks", f"{amount_words(state.draft.criteria)} to hold at the end: your yes, or your own"))
+    if narrow and state.verdicts:
+        facts.append(("Asked", asked_words(state)))
+    if claims := _claims(state, narrow=narrow):
+        facts.append(("Claims", claims))
+    if state.put_back:
+        facts.append(("Protected", f"put back as it was: {joined(*state.put_back[:12])}"))
+    if state.claimed and state.status != "reached":
+        facts.append(("Result", f"given, not accepted: autoagent show {state.run_id}"))
+    facts += _handed_over(state, took)
+    if took.usage.tokens and state.setup:
+        facts.append(("Model", joined(state.setup.model, in_words(took))))
     if undo:
         facts.append(("Undo", undo))
     return facts
@@ -118,12 +170,13 @@ def _next_commands(state: State) -> list[str]:
         return [f"{resume} {_more(state)}"]
     if state.question and state.status == "waiting":
         word = '"your answer"' if _asks_person(state.question) else "y"
-        return [f"autoagent answer {state.run_id} {word}", f"or  {resume}"]
+        answers = [f"autoagent answer {state.run_id} {word}", f"or  {resume}"]
+        return [answers[0], f'autoagent answer {state.run_id} n "why not"'] if undecided(state) else answers
     if state.status in ("unreached", "stalled"):
         if state.setup and state.setup.model == "offline":  # rules do not change their mind
             return [f"{resume} -m NAME"]
         return [f'{resume} --message "what to do differently"', f"or  {resume} -m NAME"]
-    return [resume]
+    return [resume, f"or  autoagent answer {state.run_id} y"] if state.draft else [resume]
 
 
 def _more(state: State) -> str:

@@ -11,6 +11,7 @@ from autoagent.inbox import InboxMessage
 from autoagent.signals import CTRL_C, Signals, Unattended
 from autoagent.state import State
 from autoagent.terminal.answers import Answer, read_answer
+from autoagent.terminal.draft import DraftQuestion
 from autoagent.terminal.editing import Args, edit_arguments
 from autoagent.terminal.keyboard import Keyboard
 from autoagent.terminal.layout import Piece, line
@@ -51,6 +52,23 @@ class TerminalPeople(Unattended):
         self.screen.idle()
         try:
             self._ask(Question(asked, state))
+        except KeyboardInterrupt:
+            self.signals.stop_reason = self.signals.stop_reason or CTRL_C
+        except EOFError:
+            self._send(InboxMessage(kind="stop", by=HERE, text=LEFT))
+        return True
+
+    def edit_criteria(self, state: State) -> bool:
+        """Ask once what has to be true at the end; a yes also keeps rules for what the plan needs."""
+        if state.draft is None or state.setup is None:
+            return False
+        self.screen.idle()
+        try:
+            asked = DraftQuestion(self.look, self.keyboard, state.setup, self.environ, self._over)
+            found = asked.ask(state.draft)
+            if found and not self._over():
+                rule = "\n".join(found.rules)
+                self._send(InboxMessage(kind="criteria", by=HERE, criteria=found.criteria, rule=rule, scope="run"))
         except KeyboardInterrupt:
             self.signals.stop_reason = self.signals.stop_reason or CTRL_C
         except EOFError:
@@ -105,6 +123,8 @@ class TerminalPeople(Unattended):
         if not typed.strip(" ") and question.enter_is_yes:
             return _answer(question, allowed=True)
         answer = read_answer(typed)
+        if question.is_about_criteria and (answer.more or answer.kind in ("edit", "always", "critic")):
+            return self._hint(question)  # there is no command to which it could apply
         match answer.kind:
             case "yes":
                 return _answer(question, allowed=True, more=answer.more)
@@ -123,7 +143,7 @@ class TerminalPeople(Unattended):
             case "details":
                 self.look.write(*question_lines(question, narrow=self.look.narrow, full=True))
             case "help":
-                self.look.write(*help_lines(narrow=self.look.narrow))
+                self.look.write(*help_lines(question, narrow=self.look.narrow))
             case "unclear":
                 self._hint(question)
         return None

@@ -12,6 +12,7 @@ from autoagent.registry import Command
 from autoagent.rules import Scope
 from autoagent.state import State
 from autoagent.terminal.calls import call_lines, diff_lines
+from autoagent.terminal.criteria import is_it_so_lines, undecided
 from autoagent.terminal.layout import Line, Piece, foreign, line
 from autoagent.terminal.steps import OUTSIDE_RULES, outside_words
 
@@ -36,6 +37,13 @@ q       pause and leave (exit 5)
 any other text is advice: nothing runs, the
 model thinks again"""
 
+IS_IT_SO_HELP = """\
+y       it is so: the goal counts as reached
+n TEXT  it is not; TEXT goes to the model
+d       the whole result
+q       pause and leave (exit 5)
+any other text is advice: the run goes on"""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -47,12 +55,19 @@ class Question:
     @property
     def is_for_a_person(self) -> bool:
         """Whether the model asks the person something, instead of waiting for a yes."""
-        return self.asked.reason == "question"
+        return self.asked.reason == "question" and not self.is_about_criteria
+
+    @property
+    def is_about_criteria(self) -> bool:
+        """Whether it is asked if something is so, at the end of the run: nothing runs by the answer."""
+        return self.asked.decided_by == "criteria"
 
     @property
     def enter_is_yes(self) -> bool:
         """Only for a file that is written and can be put back. What a program does can't be read from its line."""
         command = self.command
+        if self.is_about_criteria:
+            return False
         by_change = command is not None and command.returns_change and command.name not in DELETES
         return by_change and self.asked.reason in NO_REASON
 
@@ -78,6 +93,8 @@ def question_lines(question: Question, *, narrow: bool, full: bool = False) -> l
 
 def _act_lines(question: Question, *, full: bool) -> list[Line]:
     asked = question.asked
+    if question.is_about_criteria:
+        return is_it_so_lines(question.state, undecided(question.state), full=full)
     lines = call_lines(asked.call, preview=asked.preview, full=full)
     if asked.preview:
         lines += diff_lines(asked.preview, full=full)
@@ -130,6 +147,10 @@ def _is_program(question: Question) -> bool:
 def answers_line(question: Question, *, narrow: bool) -> Line:
     """The keys; `d` only where something is left out, `a` only where a rule may be kept, `Y` where Enter is a yes."""
     details = "d all" if _act_lines(question, full=False) != _act_lines(question, full=True) else ""
+    if question.is_about_criteria:
+        keys = ("y yes", "n no, say why", details, "q leave", "? more")
+        told = ("  " if narrow else "   ").join(key for key in keys if key)
+        return line(Piece("" if narrow else "Is it so?  ", "bold"), told, first=2)
     always = "a always…" if question.asked.scopes else ""
     yes = "Y yes" if question.enter_is_yes else "y yes"
     if narrow:
@@ -139,8 +160,9 @@ def answers_line(question: Question, *, narrow: bool) -> Line:
     return line(Piece("Run it?  ", "bold"), "   ".join(key for key in keys if key), first=2)
 
 
-def help_lines(*, narrow: bool) -> list[Line]:
-    return [line(text, first=2) for text in (NARROW_HELP if narrow else HELP).split("\n")]
+def help_lines(question: Question, *, narrow: bool) -> list[Line]:
+    known = IS_IT_SO_HELP if question.is_about_criteria else NARROW_HELP if narrow else HELP
+    return [line(text, first=2) for text in known.split("\n")]
 
 
 @dataclass(frozen=True)

@@ -260,9 +260,8 @@ def skipped_lines(state: State) -> list[Line]:
 
 def loop_lines(state: State) -> list[Line]:
     """The loop guard in words, once a step that repeated itself is over."""
-    if state.pending or not stall.warning(state):
+    found = stall.loop(state)
+    if found is None:
         return []
-    calls = [o.call for o in state.steps[-1].observations if o.call]
-    count, name = max((stall.repetitions(state, call), call.name) for call in calls)
-    told = "told to change plan" if count < stall.REFUSE else "not run again, told to review the plan"
-    return [line(Piece("! ", "warn"), f"same {name} {count} times, same result · {told}")]
+    same = f"{found.in_short}, same result" if found.kind == "call" else found.in_short
+    return [line(Piece("! ", "warn"), joined(same, found.done_about_it))]

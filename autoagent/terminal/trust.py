@@ -1,4 +1,4 @@
-"""What a folder's own settings would change, told to the person who decides whether they may."""
+"""What a folder's own settings would change, and notes it brings, told to the person who decides whether they count."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -7,14 +7,21 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
+from autoagent.recall.notes import NAME, Notes
 from autoagent.settings import KEY, Settings, Wish
 from autoagent.terminal.consent import ask_yes
 from autoagent.terminal.keyboard import Keyboard
-from autoagent.terminal.layout import Line, Piece, line
+from autoagent.terminal.layout import Line, Piece, foreign, line
 from autoagent.terminal.look import Look
 
 QUESTION = "Use these settings? y/N "
+NOTES_QUESTION = "Follow them as your own notes? y/N "
 SHOWN_SETTINGS, SHOWN_CHARS = 30, 200  # of a file, of a value
+SHOWN_LINES = 20  # of notes
+NOT_NOTES = {
+    "": f"{NAME} is not used as your notes, since nobody agreed to it. To use it: autoagent run --trust",
+    "no": f"{NAME} is not used as your notes, as you decided. To use it: autoagent run --trust",
+}
 
 
 def ask_trust(
@@ -23,6 +30,21 @@ def ask_trust(
     """Whether the settings may count; None where the person leaves instead. Only a yes is one."""
     look.write(*wish_lines(wishes, found))
     return ask_yes(keyboard, QUESTION, until=until)
+
+
+def ask_notes(look: Look, keyboard: Keyboard, notes: Notes, *, until: Callable[[], bool]) -> bool | None:
+    """Whether the run follows the notes that the folder brings; None where the person leaves instead."""
+    look.write(*notes_lines(notes))
+    return ask_yes(keyboard, NOTES_QUESTION, until=until)
+
+
+def notes_lines(notes: Notes) -> list[Line]:
+    """The notes from their beginning."""
+    lines = notes.text.split("\n")
+    amount = "1 line" if len(lines) == 1 else f"{len(lines):,} lines"
+    shown = "\n".join(map(_clipped, lines[:SHOWN_LINES]))
+    more = [line(f"… and {len(lines) - SHOWN_LINES:,} more in {NAME}", first=4)] if len(lines) > SHOWN_LINES else []
+    return [line(Piece("! ", "warn"), f"This folder brings notes: {NAME}, {amount}"), *foreign(shown, indent=4), *more]
 
 
 def wish_lines(wishes: Sequence[Wish], found: Settings) -> list[Line]:

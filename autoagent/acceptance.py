@@ -1,0 +1,275 @@
+"""The end of a run: what has to be true is checked, what is claimed is looked up, before the goal counts as reached.
+
+Each turn does the next thing that is missing and journals it, so that a crash repeats none of them. What fails goes
+back to the model as the observation of the command that was to end the run.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from autoagent import evidence, reviewing
+from autoagent.ask import Answer
+from autoagent.claims import Evidence
+from autoagent.criteria import Criterion, Verdict
+from autoagent.env import ABSENT, Completion
+from autoagent.errors import CommandError, ThoughtError
+from autoagent.events import ApprovalAsked, CriteriaJudged, CriteriaSet, Event, EvidenceChecked, RunEnded, RunPaused
+from autoagent.evidence.noting import note
+from autoagent.executor import Executor
+from autoagent.history.changes import deeds, net
+from autoagent.journal import Journal, artifact, read
+from autoagent.memory import Context, fresh_context
+from autoagent.models import Model
+from autoagent.passages import scores
+from autoagent.people import People
+from autoagent.programs import USUAL_S, Program
+from autoagent.state import PendingCall
+
+REPORTS = (".md", ".markdown", ".txt", ".rst")
+ROUNDS = 2  # of reviews in one run
+PATTERN_S = 2.0  # that a regular expression may take
+OTHERS = 12  # observations beside those that are cited, of the ones that say most of what is asked
+SHOWN = 1_500  # characters of what a check wrote that the model reads
+REVIEWED_SHARE = 2  # one part in so many of the window is what a reviewer sees at most
+GOAL = "The goal is reached in full, and what the result says of it is shown by what was read or made."
+WHOSE = "only you can decide"
+WITHOUT_EVIDENCE = "claims without evidence, which --evidence require does not accept"
+Ask = Callable[[Model, Context], Answer | None]
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """Decides whether a result ends the run. `reviewer` None: nothing here can judge; a person is asked instead.
+
+    `text_of` reads a file of the workspace by its kind, and raises CommandError.
+    """
+
+    journal: Journal
+    executor: Executor
+    people: People
+    reviewer: Model | None
+    ask: Ask
+    prompt: str
+    text_of: Callable[[str], str]
+
+    def advance(self, call: PendingCall, completion: Completion) -> None:
+        """Do the next thing towards the end of the run, or send the result back."""
+        state, mode = self.journal.state, self.executor.setup.evidence
+        if not state.settled and not state.criteria and self._reviews():
+            return self._record(CriteriaSet(criteria=(Criterion(text=GOAL),), by="the goal"))
+        if not call.checked and any(criterion.checkable for criterion in state.criteria):
+            return self._check(call)
+        if failing := [one for one in self._current() if one.by == "check" and one.state == "unmet"]:
+            return self._send_back(call, reviewing.told(state.criteria, failing))
+        if mode != "off" and call.evidence is None:
+            return self._look_up(call, completion)
+        if call.evidence and call.evidence.without and state.looked_up == 1:
+            return self._send_back(call, evidence.itemised(call.evidence))
+        if not call.reviewed and self._to_judge():
+            return self._judge(call, completion)
+        if open_ones := [one for one in self._current() if one.by == "review" and one.state in ("unmet", "unclear")]:
+            if state.reviews < ROUNDS:
+                return self._send_back(call, reviewing.told(state.criteria, open_ones))
+            if unmet := [one for one in open_ones if one.state == "unmet"]:
+                return self._end(completion, unmet)
+        if undecided := [one for one in self._current() if one.state in ("person", "unclear")]:
+            return self._ask_person(call, undecided)
+        if mode == "require" and call.evidence and call.evidence.without:
+            return self._end(completion, without_evidence=True)
+        if call.evidence:
+            self._note_in_reports(call, call.evidence)
+        return self._end(completion)
+
+    # -- what the runtime finds out itself -----------------------------------------------------------------------------
+
+    def _check(self, call: PendingCall) -> None:
+        began, found = time.monotonic(), list[Verdict]()
+        for number, criterion in enumerate(self.journal.state.criteria, 1):
+            if criterion.checkable:
+                found.append(self._checked(f"{call.id}-check{number}", number, criterion))
+                if self.people.stop_reason:
+                    return self._record(RunPaused(status="paused", reason=self.people.stop_reason))
+        seconds = time.monotonic() - began
+        return self._record(CriteriaJudged(call_id=call.id, verdicts=tuple(found), seconds=seconds))
+
+    def _checked(self, id: str, number: int, criterion: Criterion) -> Verdict:
+        """The outcome of a criterion's checks: all of them have to hold."""
+        if criterion.file and (problem := self._file_problem(criterion)):
+            return Verdict(criterion=number, state="unmet", proof=problem)
+        held = f"{criterion.file} holds it" if criterion.pattern else f"{criterion.file} is there"
+        if not criterion.command:
+            return Verdict(criterion=number, state="met", proof=held, source=criterion.file)
+        if forbidden := self.executor.may_check(criterion):
+            return Verdict(criterion=number, state="person", proof=forbidden)
+        shell = "bash" if shutil.which("bash") else "sh"
+        result = self.executor.run_check(id, Program((shell, "-c", criterion.command), criterion.command, USUAL_S))
+        text = result.text if len(result.text) <= SHOWN else f"{result.text[:300]}\n…\n{result.text[300 - SHOWN :]}"
+        state = "met" if result.outcome == "ok" else "unmet"
+        return Verdict(criterion=number, state=state, proof=text.strip(), source=criterion.command)
+
+    def _file_problem(self, criterion: Criterion) -> str:
+        """Why the file does not do; "" where it does."""
+        files, path = self.executor.files, criterion.file
+        try:
+            if files.fingerprint(path) == ABSENT:
+                return f"{path} does not exist"
+            text = self.text_of(path)
+        except CommandError as error:
+            return str(error)
+        if not text.strip():
+            return f"{path} is empty"
+        if criterion.pattern and not _holds(text, criterion.pattern):
+            return f"{path} does not hold {criterion.pattern!r}"
+        return ""
+
+    def _look_up(self, call: PendingCall, completion: Completion) -> None:
+        """Find each quote, figure and name of the result in what the run read or computed."""
+        began = time.monotonic()
+        files, state = self.executor.files, self.journal.state
+
+        def exists(path: str) -> bool:
+            try:
+                return files.fingerprint(path) != ABSENT
+            except CommandError:
+                return False
+
+        reports = {path: self._text(path) for path in completion.files if path in state.wrote}
+        found = evidence.look_up(completion.result, completion.claims, self._reads(), reports=reports, exists=exists)
+        seconds = time.monotonic() - began
+        self._record(EvidenceChecked(call_id=call.id, evidence=found, seconds=seconds))
+
+    def _reads(self) -> evidence.Reads:
+        return evidence.reads(read(self.journal.folder), self._artifact)
+
+    def _artifact(self, name: str) -> str:
+        return artifact(self.journal.folder, name)
+
+    def _text(self, path: str) -> str:
+        try:
+            return self.text_of(path)
+        except CommandError:
+            return ""
+
+    # -- what has to be judged -----------------------------------------------------------------------------------------
+
+    def _reviews(self) -> bool:
+        return self.reviewer is not None and self.executor.setup.review != "off"
+
+    def _to_judge(self) -> Mapping[int, Criterion]:
+        """The criteria that no command decides; with `always` those too, for a check may be too easy."""
+        if self.executor.setup.review == "off":
+            return {}
+        every = self.executor.setup.review == "always"
+        criteria = dict(enumerate(self.journal.state.criteria, 1))
+        return {number: one for number, one in criteria.items() if every or not one.checkable}
+
+    def _judge(self, call: PendingCall, completion: Completion) -> None:
+        """By a fresh context; where there is no rounds left or nothing that can judge, as it was or by a person."""
+        state, asked = self.journal.state, self._to_judge()
+        if self.reviewer is None:
+            verdicts = tuple(Verdict(criterion=number, state="person", proof=WHOSE, by="person") for number in asked)
+            return self._record(CriteriaJudged(call_id=call.id, verdicts=verdicts, round=1))
+        if state.reviews >= ROUNDS:
+            kept = tuple(verdict for verdict in state.verdicts if verdict.criterion in asked)
+            return self._record(CriteriaJudged(call_id=call.id, verdicts=kept, round=state.reviews))
+        shown = self._material(asked, completion, call)
+        context = fresh_context(self.prompt, shown, self.reviewer.count)
+        answer = self.ask(self.reviewer, context)
+        if answer is None:
+            return None
+        try:
+            verdicts, problem = reviewing.verdicts(answer.reply.text, asked, shown), ""
+        except ThoughtError as error:
+            verdicts, problem = _cannot_tell(asked, f"the review can't be read: {error}"), str(error)
+        self._record(answer.event("acceptance", problem=problem))
+        return self._record(CriteriaJudged(call_id=call.id, verdicts=verdicts, round=state.reviews + 1))
+
+    def _material(self, asked: Mapping[int, Criterion], completion: Completion, call: PendingCall) -> str:
+        assert self.reviewer is not None
+        state = self.journal.state
+        cited = {claim.observation for claim in (call.evidence.claims if call.evidence else ()) if claim.found}
+        texts = {source.id: source.text for source in self._reads().sources}
+        wanted = " ".join([completion.result, *(criterion.text for criterion in asked.values())])
+        others = [id for id in texts if id not in cited]
+        scored = dict(zip(others, scores([texts[id] for id in others], wanted), strict=True))
+        best = sorted((id for id in others if scored[id]), key=lambda id: -scored[id])[:OTHERS]
+        observations = {id: text for id, text in texts.items() if id in cited or id in best}
+        changes = net(deeds(read(self.journal.folder), self._artifact))
+        files = {
+            change.path: self.executor.effects.difference(change) for change in changes if change.after.kind != "folder"
+        }
+        limit = self.executor.setup.context_tokens // REVIEWED_SHARE
+        return reviewing.material(
+            state.goal, asked, completion.result, call.evidence, files, observations,
+            nonce=f"{state.nonce} review", limit=limit, count=self.reviewer.count,
+        )  # fmt: skip
+
+    def _ask_person(self, call: PendingCall, undecided: list[Verdict]) -> None:
+        """Exactly what only they can decide; their yes makes it met, their no goes to the model."""
+        criteria = self.journal.state.criteria
+        digest = " ".join(str(one.criterion) for one in undecided)
+        if call.allowed and call.approved == digest:
+            met = tuple(
+                Verdict(criterion=one.criterion, state="met", proof=f"yes, by {call.by}", by="person")
+                for one in undecided
+            )
+            return self._record(CriteriaJudged(call_id=call.id, verdicts=met))
+        if call.allowed is False:
+            told = f"The person says that it is not met: {criteria[undecided[0].criterion - 1].text}. {call.reason}"
+            return self._send_back(call, told.strip())
+        if call.asked != digest:
+            lines = [f"{criteria[one.criterion - 1].text} — {one.proof}" for one in undecided]
+            return self._record(
+                ApprovalAsked(
+                    call_id=call.id, call=call.call, reason="\n".join(lines), digest=digest, decided_by="criteria"
+                )
+            )
+        if not self.people.wait(self.journal.state):
+            texts = "; ".join(criteria[one.criterion - 1].text for one in undecided)
+            self._record(RunPaused(status="waiting", reason=f"y/n needed: is this so? {texts}"))
+        return None
+
+    # -- how it ends ---------------------------------------------------------------------------------------------------
+
+    def _current(self) -> tuple[Verdict, ...]:
+        return self.journal.state.verdicts
+
+    def _send_back(self, call: PendingCall, told: str) -> None:
+        self.executor.refuse_end(call, told)
+
+    def _end(self, completion: Completion, unmet: Sequence[Verdict] = (), *, without_evidence: bool = False) -> None:
+        """The result and the end of the run are one fact, so one event."""
+        criteria = self.journal.state.criteria
+        if not unmet and not without_evidence:
+            return self._record(RunEnded(status="reached", result=completion.result, files=completion.files))
+        missing = "; ".join(f"{criteria[one.criterion - 1].text}: {one.proof}" for one in unmet)
+        told = f"Not met: {missing}" if missing else WITHOUT_EVIDENCE
+        return self._record(
+            RunEnded(status="unreached", result=told, files=completion.files, claimed=completion.result)
+        )
+
+    def _note_in_reports(self, call: PendingCall, found: Evidence) -> None:
+        """A report says itself what of it has no support: at its end, so that nothing that a check found is moved."""
+        for path in dict.fromkeys(fact.where for fact in found.loose):
+            if path.casefold().endswith(REPORTS):
+                facts = [fact.text for fact in found.loose if fact.where == path]
+                self.executor.add_to_file(f"{call.id}-note", path, note(facts, self._text(path)))
+
+    def _record(self, event: Event) -> None:
+        self.journal.append(event)
+
+
+def _cannot_tell(asked: Mapping[int, Criterion], why: str) -> tuple[Verdict, ...]:
+    return tuple(Verdict(criterion=number, state="unclear", proof=why, by="review") for number in asked)
+
+
+def _holds(text: str, pattern: str) -> bool:
+    """Raises nothing: an expression that takes too long holds nothing."""
+    import regex
+
+    try:
+        return regex.search(pattern, text, flags=regex.MULTILINE, timeout=PATTERN_S) is not None
+    except (TimeoutError, regex.error):
+        return False

@@ -1,0 +1,138 @@
+"""A review of a result by a fresh context: what it is shown, and what it says of each criterion. Pure."""
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from autoagent.claims import Evidence
+from autoagent.criteria import Criterion, Verdict
+from autoagent.errors import ThoughtError
+from autoagent.memory import FRAMING_TOKENS, Count, allot, clip, fenced
+from autoagent.passages import excerpt
+from autoagent.reading import read_object
+
+_STATES: Mapping[str, Any] = {"met": "met", "not met": "unmet", "cannot tell": "unclear", "only a person": "person"}
+LEAST = 20  # tokens of a part, to be of use
+_SHORTEST = 3  # characters of a passage that shows anything
+_TEXT = {"type": "string"}
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "verdicts": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "criterion": {"type": "integer"},
+                    "passage": _TEXT,
+                    "source": _TEXT,
+                    "why": _TEXT,
+                    "verdict": {"type": "string", "enum": list(_STATES)},
+                },
+                "required": ["criterion", "passage", "source", "why", "verdict"],
+                "additionalProperties": False,
+            },
+        }
+    },
+    "required": ["verdicts"],
+    "additionalProperties": False,
+}  # the passage before the verdict, so that the one leads to the other
+
+
+def material(
+    goal: str,
+    criteria: Mapping[int, Criterion],
+    result: str,
+    evidence: Evidence | None,
+    files: Mapping[str, str],
+    read: Mapping[str, str],
+    *,
+    nonce: str,
+    limit: int,
+    count: Count,
+) -> str:
+    """What the reviewer sees within `limit` tokens: goal, criteria to judge, result, evidence, files, what was read.
+
+    `files` are those made or changed, by path, as a difference where they were there before; `read` the observations
+    by id, each between delimiters that its text can't know. Of what is too long the passages that matter for the
+    criteria are shown.
+    """
+    asked = "\n".join(f"{number}. {criterion.text}" for number, criterion in criteria.items())
+    head = [f"# Goal\n\n{goal}", f"# Criteria to judge\n\n{asked}"]
+    head.append(f"# Result\n\n{clip(result, limit // 3, count)}")
+    looked_up = clip("\n".join(_evidence_lines(evidence)), limit // 6, count)
+    head.append(f"# Evidence\n\n{looked_up}")
+    room = max(0, limit - count("\n\n".join(head)) - FRAMING_TOKENS * (len(files) + len(read)))
+    parts = {f"# File {path}": text for path, text in files.items() if text.strip()}
+    parts |= {f"# Observation {id}": text for id, text in read.items() if text.strip()}
+    sizes = [count(text) for text in parts.values()]
+    shares = allot(room, sizes)
+    question = " ".join(criterion.text for criterion in criteria.values())
+    shown = [
+        fenced(name, excerpt(text, question, share, count), nonce)
+        for (name, text), share, size in zip(parts.items(), shares, sizes, strict=True)
+        if share >= min(size, LEAST)
+    ]
+    return "\n\n".join([*head, *shown])
+
+
+def _evidence_lines(evidence: Evidence | None) -> Iterator[str]:
+    if evidence is None or not evidence.total:
+        yield "No claim with a source is given."
+        return
+    for claim in evidence.claims:
+        where = f"observation {claim.observation}" if claim.observation else claim.source
+        found = f"quote found in {where}: {claim.quote}" if claim.found else f"quote not found ({claim.problem})"
+        yield f"- {claim.text} — {found}"
+    for fact in evidence.loose:
+        yield f"- {fact.kind} {fact.text} in {fact.where}: found in nothing that was read or computed"
+
+
+def verdicts(reply: str, criteria: Mapping[int, Criterion], shown: str) -> tuple[Verdict, ...]:
+    """What the reviewer says of each criterion. A "met" counts only with a passage that really stands in `shown`.
+
+    A criterion that it leaves out is "cannot tell". Raises ThoughtError for a reply that can't be read.
+    """
+    data = read_object(reply)
+    given: Any = data.get("verdicts")
+    if not isinstance(given, list):
+        raise ThoughtError('The reply has no list "verdicts".')
+    folded = _folded(shown)
+    found: dict[int, Verdict] = {}
+    for item in cast(list[Any], given):
+        if isinstance(item, dict) and (verdict := _verdict(cast(dict[str, Any], item), folded)):
+            found.setdefault(verdict.criterion, verdict)
+    left_out = "the review says nothing of it"
+    return tuple(
+        found.get(number, Verdict(criterion=number, state="unclear", proof=left_out, by="review"))
+        for number in criteria
+    )
+
+
+def _verdict(item: Mapping[str, Any], shown: str) -> Verdict | None:
+    number, said = item.get("criterion"), str(item.get("verdict", "")).strip().lower()
+    if not isinstance(number, int) or said not in _STATES:
+        return None
+    passage, why = str(item.get("passage") or "").strip(), str(item.get("why") or "").strip()
+    state, proof = _STATES[said], passage if said == "met" else why or passage
+    if state == "met" and not (len(_folded(passage)) >= _SHORTEST and _folded(passage) in shown):
+        state, proof = "unclear", f"the passage that is to show it does not stand in what was read: “{passage[:200]}”"
+    return Verdict(criterion=number, state=state, proof=proof, source=str(item.get("source") or ""), by="review")
+
+
+def _folded(text: str) -> str:
+    """Letters, digits and signs in one spelling, without white space: a passage may be wrapped otherwise."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(char for char in plain if not char.isspace() and char not in "*_`|\"'“”‘’")
+
+
+def told(criteria: Sequence[Criterion], verdicts: Sequence[Verdict]) -> str:
+    """What the model reads of the criteria that are not met, itemised."""
+    words = {"unmet": "not met", "unclear": "cannot tell", "person": "not met"}
+    lines = ["The run goes on, because not every criterion is met:"]
+    for verdict in verdicts:
+        if verdict.state != "met":
+            text = criteria[verdict.criterion - 1].text if verdict.criterion <= len(criteria) else ""
+            lines.append(f"{verdict.criterion}. {text} — {words[verdict.state]}: {verdict.proof}")
+    lines.append("Mend what is missing, then end again. Where it can't be met, say so with give_up.")
+    return "\n".join(lines)
