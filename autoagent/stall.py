@@ -122,7 +122,7 @@ def repetitions(state: State, call: CommandCall) -> int:
     A file written in between makes a new start: what is there may have changed. So does what a person says. Looks at a
     program that runs, and a network that fails a few times, count for less.
     """
-    return _weighed(_asked_before(_window(Same(state)), asked(call)))
+    return _weighed(_asked_before(state, asked(call)))
 
 
 def refusal(state: State, call: CommandCall) -> str:
@@ -132,7 +132,7 @@ def refusal(state: State, call: CommandCall) -> str:
     refused, and the end of the run only in the same words.
     """
     window, mark = _window(Same(state)), asked(call)
-    found = _asked_before(window, mark)
+    found = _asked_before(state, mark)
     if _weighed(found) < REFUSE:
         idle, began = _idle(window)
         found = [seen for seen in window[began:] if idle >= IDLE_REFUSE and seen.mark.call == mark.call]
@@ -281,14 +281,17 @@ def _loop_at(window: Sequence[_Seen], at: int) -> Loop | None:
     return Loop(_kind(shown.mark, [one.mark for one in found]), len(found), rung, (seen.mark.name,), shown.id)
 
 
-def _asked_before(window: Sequence[_Seen], mark: Mark) -> list[_Seen]:
-    found = _before(window, mark, len(window), window[-1].step if window else 0)
-    return [window[at] for at in found]
+def _asked_before(state: State, mark: Mark) -> list[_Seen]:
+    window = _window(Same(state))
+    return [window[at] for at in _before(window, mark, len(window), len(state.steps))]
 
 
 def _before(window: Sequence[_Seen], mark: Mark, end: int, step: int) -> list[int]:
-    """Where before `end` the same was done, newest first; a call whose result is not known is like its last one."""
-    like = mark
+    """Where before `end` the same was done, newest first; a call whose result is not known is like its last one.
+
+    Of the calls of one reply one counts: none of their results was known when the others were asked for.
+    """
+    like, own = mark, step
     if mark.unrun:
         real = (seen.mark for seen in reversed(window[:end]) if not seen.mark.unrun)
         like = next((old for old in real if would_repeat(mark, old)), mark)
@@ -307,7 +310,8 @@ def _before(window: Sequence[_Seen], mark: Mark, end: int, step: int) -> list[in
             break
     family = {one.call: one for one in (mark, *(window[at].mark for at in found))}.values()
     found += [at for at in refused if any(would_repeat(window[at].mark, one) for one in family)]
-    return _close_together(window, sorted(found, reverse=True), end)
+    newest = {window[at].step: at for at in sorted(found) if window[at].step != own}
+    return _close_together(window, sorted(newest.values(), reverse=True), end)
 
 
 def _close_together(window: Sequence[_Seen], found: list[int], end: int) -> list[int]:

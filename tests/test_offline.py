@@ -114,7 +114,7 @@ def test_a_summary_quotes_every_document_verbatim(ws: Path) -> None:
     found = quotes(ws, text)
     assert {path for _, path, _ in found} == {"papers/minutes.md", "papers/안내.txt"}
     assert len(found) >= 6
-    assert state.result == f"report.md: {len(found)} quotes from 2 documents"
+    assert state.result == "report.md: quotes from papers/minutes.md, papers/안내.txt"
     assert text.startswith("# ")
     assert "no language model" in text
 
@@ -289,7 +289,7 @@ def test_korean_columns_thousands_and_won(ws: Path) -> None:
     [
         ("average price per vendor", "| Ito | 3.0000 | 2 |"),
         ("top 1 vendors by price", "| Ito | 6.00 | 2 |"),
-        ("bottom 2 rows by price in goods.csv", "| 2 | Ash | 1.25 | 4 |"),
+        ("bottom 2 rows by price in goods.csv", "| line 2 | Ash | 1.25 | 4 |"),
         ("minimum and maximum of price in goods.csv", "| 1.25 | 4.00 | 3 |"),
         ("number of orders by vendor in goods.csv", "| Ito | 2 |"),
         ("What is the average stock per vendor?", "| Ash | 4.00 | 1 |"),
@@ -365,7 +365,7 @@ def test_several_tasks_are_done_in_order(ws: Path) -> None:
     write(ws, "sales.csv", SALES)
     state = run(ws, "1. Summarise ./papers into a.md\n2. total of amount in sales.csv\n3. Find 'room' in papers/")
     assert (state.status, state.files) == ("reached", ("a.md", "report.md"))
-    assert state.result.index("quotes from 2 documents") < state.result.index("1,600.00") < state.result.index("“room”")
+    assert state.result.index("quotes from papers/") < state.result.index("1,600.00") < state.result.index("“room”")
     assert quotes(ws, report(ws, "a.md"))
     assert "1,600.00" in report(ws)
 
@@ -374,7 +374,7 @@ def test_a_task_that_is_not_reached_makes_the_run_unreached_but_keeps_the_rest(w
     library(ws)
     state = run(ws, "1. Summarise ./papers\n2. What is the capital of France?")
     assert state.status == "unreached"
-    assert "quotes from 2 documents" in state.reason
+    assert "quotes from papers/minutes.md, papers/안내.txt" in state.reason
     assert "Not in the documents" in state.reason
     assert quotes(ws, report(ws))
 
@@ -422,7 +422,7 @@ def test_a_folder_is_found_among_more_entries_than_one_listing_shows(ws: Path) -
     for number in range(1_100):
         write(ws, f"a/{number}.dat", "")
     library(ws)
-    assert run(ws, "Summarise ./papers").result.endswith("quotes from 2 documents")
+    assert run(ws, "Summarise ./papers").result.endswith("quotes from papers/minutes.md, papers/안내.txt")
     counted = run(ws, "Count the files in the workspace")
     assert counted.status == "unreached"
     assert "No full count" in counted.reason
@@ -666,13 +666,13 @@ def test_missing_words_are_named_without_particles(ws: Path) -> None:
 @pytest.mark.parametrize(
     ("goal", "told"),
     [
-        ("매출.csv에서 금액이 가장 큰 품목은?", "| 3 | 영남 | 부산 | 잔 | 1200 |"),
-        ("Which item has the lowest amount in expenses.csv?", "| 3 | Chair | Ops | 300 | no |"),
+        ("매출.csv에서 금액이 가장 큰 품목은?", "| 3번째 줄 | 영남 | 부산 | 잔 | 1200 |"),
+        ("Which item has the lowest amount in expenses.csv?", "| line 3 | Chair | Ops | 300 | no |"),
         ("How many rows are in expenses.csv?", "| 3 |"),
         ("매출.csv의 행은 몇 개인가요?", "| 3 |"),
         ("매출.csv에서 금액 합계는 얼마인가요?", "| 2,400 | 3 |"),
         ("count of rows by team in expenses.csv", "| Dev | 2 |"),
-        ("top 2 amounts in expenses.csv", "expenses.csv: 2 rows with the highest amount\n"),
+        ("top 2 amounts in expenses.csv", "expenses.csv: the rows with the highest amount\n"),
     ],
 )
 def test_rows_are_ranked_and_counted(ws: Path, goal: str, told: str) -> None:

@@ -305,9 +305,9 @@ def test_another_part_of_a_file_is_not_refused() -> None:
     assert not run.refuses(read("a", offset=21))
 
 
-def test_two_of_a_kind_in_one_step_count_as_two() -> None:
+def test_two_of_a_kind_in_one_reply_count_as_one_since_the_first_was_not_seen_when_the_second_was_asked_for() -> None:
     run = Run().step((A, "same"), (A, "same"))
-    assert repetitions(run.state, A) == 2
+    assert repetitions(run.state, A) == 1
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ It quotes, finds, counts and adds; it never writes a sentence about the world of
 from the messages, so a resumed run goes on where it stopped.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from autoagent.budget import Usage
 from autoagent.models import Hear, Message, Reply, unheard
 from autoagent.models.offline.planning import next_thought
+from autoagent.thoughts import Thought
 
 NAME = "offline"
 BYTES_PER_TOKEN = 16  # no tokenizer is behind it: what is counted only has to bound the memory that a run takes
@@ -54,10 +56,19 @@ class OfflinePlanner:
         if not schema:
             return Reply(NO_PROSE, Usage(calls=1), finish_reason="length")
         thought = next_thought(_goal(messages), messages, _commands(schema))
-        return Reply(thought.as_reply(), Usage(calls=1))
+        return Reply(_reply(thought), Usage(calls=1))
 
     def close(self) -> None:
         """There is nothing to give back."""
+
+
+def _reply(thought: Thought) -> str:
+    """With the draft of criteria beside the thoughts, which what is kept of a reply leaves out."""
+    reply = json.loads(thought.as_reply())
+    if thought.draft:
+        criteria = [criterion.model_dump(exclude={"by"}) for criterion in thought.draft.criteria]
+        reply |= {"criteria": criteria, "needs": thought.draft.needs.model_dump()}
+    return json.dumps(reply, ensure_ascii=False)
 
 
 def _goal(messages: Sequence[Message]) -> str:

@@ -8,6 +8,7 @@ from autoagent.models.offline.documents import TABLE_SUFFIXES, Document, Passage
 from autoagent.models.offline.groups import Calculation, Group, calculate
 from autoagent.models.offline.numbers import written
 from autoagent.models.offline.outcome import Outcome
+from autoagent.models.offline.recheck import of_table
 from autoagent.models.offline.reports import quote, table
 from autoagent.models.offline.say import count, pick
 from autoagent.models.offline.tables import Row, Table, tables_of
@@ -56,9 +57,21 @@ def calculated(
     if not done:
         return Outcome(False, " ".join(problems))
     told = [_told(one, language).rstrip() for one in done]
-    quoted = [[quote(passage) for passage in _rows_meant(one)] for one in done]
+    meant = [_rows_meant(one) for one in done]
+    quoted = [[quote(passage) for passage in rows] for rows in meant]
     sections = [f"{text}\n" + "".join(f"\n{row}" for row in rows) for text, rows in zip(told, quoted, strict=True)]
-    return Outcome(True, "\n\n".join(told), tuple(sections), pick(language, "Calculation", "계산"))
+    rows = [passage for one, rows in zip(done, meant, strict=True) for passage in rows or _rows_ranked(one)]
+    worked_out = [one for one in done if not (one.ranked and one.label is None)]
+    rechecks = [of_table(one) for one in worked_out]
+    return Outcome(
+        True,
+        "\n\n".join(told),
+        tuple(sections),
+        pick(language, "Calculation", "계산"),
+        quoted=tuple(rows),
+        rechecks=tuple(one for one in rechecks if one),
+        unchecked=tuple(one.table.path for one, check in zip(worked_out, rechecks, strict=True) if check is None),
+    )
 
 
 def _unreadable(path: str, why: str, language: Language) -> str:
@@ -110,6 +123,18 @@ def _rows_meant(done: Calculation) -> list[Passage]:
     ]
 
 
+def _rows_ranked(done: Calculation) -> list[Passage]:
+    """The rows of a CSV file that a ranking chose, each where it stands on one line."""
+    if done.table.sheet or not done.ranked or done.label is not None:
+        return []
+    document = done.table.document
+    lines = [int(group.key) for group in done.groups[:QUOTED]]
+    by_line = {row.line: row for row in done.table.rows}
+    texts = {line: document.lines[line - 1].strip() for line in lines}
+    whole = [line for line in lines if all(cell.strip() in texts[line] for cell in by_line[line].cells)]
+    return [Passage(document.path, line, texts[line], "row", source=document.source(line)) for line in whole]
+
+
 def _extremes(done: Calculation) -> list[int]:
     assert done.measure is not None
     wanted = [done.whole.value(function) for function in done.functions if function in ("minimum", "maximum")]
@@ -154,19 +179,18 @@ def _told(done: Calculation, language: Language) -> str:
     title = f"{', '.join(functions)}: {measure}"
     if done.ranked and done.label is None:
         way = pick(language, "highest" if done.top > 0 else "lowest", "큰" if done.top > 0 else "작은")
-        title = pick(language, f"{count(len(done.groups), 'row')} with the {way} {measure}",
-                     f"{measure} 값이 가장 {way} {len(done.groups)}행")  # fmt: skip
+        title = pick(language, f"the rows with the {way} {measure}", f"{measure} 값이 가장 {way} 행")
     elif done.label:
         title += pick(language, f" by {done.label.name}", f" ({done.label.name}별)")
     rows_word = pick(language, "rows", "행 수")
     if done.ranked and done.label is None:
         by_line = {str(row.line): row for row in done.table.rows}
         names = list(done.table.names)
-        line_word = pick(language, "cell", "셀") if done.table.sheet else pick(language, "line", "줄")
+        line_word = pick(language, "where", "위치")
         at_column = done.measure.index if done.measure else 0
         body = [
             [
-                done.table.place(by_line[group.key], at_column),
+                _place(done.table, by_line[group.key], at_column, language),
                 *(by_line[group.key].cell(at) for at in range(len(names))),
             ]
             for group in done.groups
@@ -239,16 +263,20 @@ def _notes(done: Calculation, language: Language) -> list[str]:
 
 def _range(table: Table, column: int, language: Language) -> str:
     """Where the numbers stand: the rows left out are named beside it."""
-    first, last = table.place(table.rows[0], column), table.place(table.rows[-1], column)
-    source = f"{table.path}#{table.sheet}!{first}"
-    return pick(language, f"From the cells {source} to {last}.", f"셀 {source}부터 {last}까지.")
+    first, last = (_place(table, row, column, language) for row in (table.rows[0], table.rows[-1]))
+    return pick(language, f"From the cells {first} to {last}.", f"셀 {first}부터 {last}까지.")
+
+
+def _place(table: Table, row: Row, column: int, language: Language) -> str:
+    """Said so that nobody takes it for a figure of the file."""
+    place = table.place(row, column)
+    return f"{table.path}#{table.sheet}!{place}" if table.sheet else pick(language, f"line {place}", f"{place}번째 줄")
 
 
 def _lines(done: Calculation, rows: Sequence[Row], language: Language, column: int | None = None) -> str:
-    """2 rows (line 7: “n/a”, line 12: “–”), or the cells of a sheet: 1 row (C7: “n/a”)"""
-    word = "" if done.table.sheet else pick(language, "line ", "줄 ")
+    """2 rows (line 7: “n/a”, line 12: “–”), or the cells of a sheet: 1 row (goods.xlsx#Stock!C7: “n/a”)"""
     named = [
-        f"{word}{done.table.place(row, column or 0)}" + ("" if column is None else f": “{row.cell(column)[:40]}”")
+        _place(done.table, row, column or 0, language) + ("" if column is None else f": “{row.cell(column)[:40]}”")
         for row in rows[:NAMED]
     ]
     more = " …" if len(rows) > NAMED else ""

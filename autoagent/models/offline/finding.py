@@ -89,8 +89,13 @@ def _quoted(document: Document, first: int, text: str, places: Sequence[re.Match
 
 
 def _window(line: str, at: int) -> str:
-    """The line, or what stands around its first place where it is very long."""
+    """The line, or the words around its first place where it is very long."""
     if len(line) <= WINDOW:
         return line.strip()
     start = max(0, at - WINDOW // 2)
-    return line[start : start + WINDOW].strip()
+    end = start + WINDOW
+    if start and (space := line.find(" ", start, at)) >= 0:
+        start = space
+    if end < len(line) and (space := line.rfind(" ", at, end)) > at:
+        end = space
+    return line[start:end].strip()

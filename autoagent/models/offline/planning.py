@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
+from autoagent.criteria import Draft
 from autoagent.models import Message
 from autoagent.models.offline.addresses import almost_address, completed
+from autoagent.models.offline.claiming import claims_of
+from autoagent.models.offline.confirming import confirmed
 from autoagent.models.offline.documents import TABLE_SUFFIXES, Document, kind_of
+from autoagent.models.offline.drafting import Part, draft
 from autoagent.models.offline.goals import Calculate, CountFiles, Find, Task, Unplannable, tasks_of
 from autoagent.models.offline.outcome import Outcome
 from autoagent.models.offline.paths import REPORT
@@ -23,10 +27,13 @@ from autoagent.thoughts import MAX_COMMANDS, CommandCall, Thought
 
 READ_LINES = 100_000
 _KOREAN_WHY = {"a link": "링크", "not text": "글이 아님", "not a document": "문서가 아님"}
+_FIGURES = (Calculate, CountFiles, Find)  # their figures are worked out anew by a program
+NOT_MET = "The run goes on, because not every criterion is met"  # as the program says it
 LISTED_CHARS = 1_000  # of names, in the reason that a path is missing
 MEANT = 5  # paths of which one may be meant
 PAGED = 4  # long pages that are read on at once
-BROWSES, PAGES_ON = "browse", "read_observation"
+BROWSES, PAGES_ON, CALCULATES = "browse", "read_observation", "run_python"
+_PROGRAMS = frozenset((CALCULATES, "run_shell"))  # where there is no shell, Python reaches no files
 ROOM_BYTES = 1_500_000  # of one reply's observations: each gets an equal part of a quarter of the window
 
 
@@ -47,7 +54,8 @@ def next_thought(goal: str, messages: Sequence[Message], commands: Collection[st
     progress = progress_of(messages)
     listing = workspace(progress)
     known = tasks_of(goal, listing.sizes, listing.folders)
-    return _Run(tasks if isinstance(known, Unplannable) else known, progress, language).next_thought()
+    can_run = commands is not None and set(commands) >= _PROGRAMS
+    return _Run(tasks if isinstance(known, Unplannable) else known, progress, language, can_run).next_thought()
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,7 @@ class _Run:
     tasks: tuple[Task, ...]
     progress: Progress
     language: Language
+    can_run: bool
 
     def next_thought(self) -> Thought:
         if self.progress.compacted:
@@ -73,11 +82,16 @@ class _Run:
                 return self._give_up(self._say(f"The folder “{one.empty}” is empty.",
                                                f"“{one.empty}” 폴더는 비어 있습니다."))  # fmt: skip
         if asked := self._to_read(sources, listing):
-            return self._thought(1, self._reads(asked), asked)
+            return self._thought(1, self._reads(asked), asked, self._draft(sources, listing))
         outcomes = [
             done(task, self._material(task, one), self.language) for task, one in zip(self.tasks, sources, strict=True)
         ]
-        return self._write_or_end(outcomes, sources, listing)
+        if asked := self._to_work_out(outcomes):
+            text = self._say("I have a program work the figures out anew.", "프로그램으로 수를 다시 계산합니다.")
+            return self._thought(1, text, asked, self._draft(sources, listing))
+        programs = {str(program.args.get("code")): program for program in self.progress.programs}
+        told = [confirmed(outcome, programs, self.language) for outcome in outcomes]
+        return self._write_or_end(told, sources, listing)
 
     def _say(self, english: str, korean: str) -> str:
         return pick(self.language, english, korean)
@@ -156,6 +170,7 @@ class _Run:
     def _material(self, task: Task, sources: Sources) -> Material:
         documents: list[Document] = []
         failed: list[tuple[str, str]] = []
+        own: list[tuple[str, str]] = []
         part = list(sources.too_much)
         for path, reading in self._readings(task, sources):
             if reading.problem and not reading.lines:
@@ -163,6 +178,7 @@ class _Run:
                 continue
             document = _document(path, reading)
             if is_own(document):
+                own.append((path, self._say("an earlier report of this planner", "이 플래너가 전에 쓴 보고서")))
                 continue
             if not reading.lines and not document.complete:
                 part.append(path)
@@ -178,7 +194,17 @@ class _Run:
             part.append(self._say("a folder with too many entries", "항목이 너무 많은 폴더"))
             unread.append((".", self._say("more entries than one listing shows", "항목이 목록 하나보다 많음")))
         whole = (*unread, *failed)
-        return Material(tuple(documents), whole, tuple(failed), tuple(part), sources.named, sources.paths)
+        own = [(path, why) for path, why in own if path not in self._outputs()]
+        return Material(
+            tuple(documents),
+            whole,
+            tuple(failed),
+            tuple(part),
+            sources.named,
+            sources.paths,
+            tuple(own),
+            sources.folder,
+        )
 
     def _readings(self, task: Task, sources: Sources) -> list[tuple[str, Reading]]:
         """What came of each page and file of a task; an empty reading where it was not begun."""
@@ -186,6 +212,34 @@ class _Run:
         unknown = Reading(total=1)
         found = [(url, pages.get(url, unknown)) for url in task.scope.addresses]
         return found + [(path, begun.get(path, unknown)) for path in _read_for(task, sources)]
+
+    def _draft(self, sources: Sequence[Sources], listing: Listing) -> Draft | None:
+        """What has to be true at the end; None where that stands, or it is open which report is to be written."""
+        if self.progress.has_criteria:
+            return None
+        paths: dict[str, str] = {}
+        for output in self._outputs():
+            named = any(task.output == output for task in self.tasks)
+            path = self._free(output, listing, named=named)
+            if not named and path in listing.sizes and path not in self.progress.readings:
+                return None
+            paths[output] = path
+        written = {*paths, *paths.values()}
+        parts: list[Part] = []
+        for task, one in zip(self.tasks, sources, strict=True):
+            read = tuple(path for path in _read_for(task, one) if path not in written)
+            parts.append(Part(task, paths[task.output or REPORT], read))
+        programs = ("python3",) if self.can_run and any(isinstance(t.deed, _FIGURES) for t in self.tasks) else ()
+        return draft(parts, self.language, programs)
+
+    def _to_work_out(self, outcomes: Sequence[Outcome]) -> list[CommandCall]:
+        """The programs that are to check figures and did not run yet, where programs can run and steps are left."""
+        left, ran = self.progress.steps_left, self.progress.programs
+        if not self.can_run or (left is not None and left < len(self._outputs()) + 2):
+            return []
+        codes = list(dict.fromkeys(check.code for outcome in outcomes for check in outcome.rechecks))
+        known = {program.args.get("code") for program in ran}
+        return [_call(CALCULATES, code=code) for code in codes[len(ran) :] if code not in known][:MAX_COMMANDS]
 
     def _write_or_end(self, outcomes: list[Outcome], sources: list[Sources], listing: Listing) -> Thought:
         """Write each report that is not there yet; then say the result, or what was not reached."""
@@ -201,9 +255,10 @@ class _Run:
                 if path in listing.sizes and path not in self.progress.readings:
                     text = self._say(f"{path} is there: I look whose it is.", f"{path} 파일이 이미 있어 살펴봅니다.")
                     return self._thought(1, text, [_call("read_file", path=path, offset=1, limit=READ_LINES)])
+                drafted = self._draft(sources, listing)
                 text = self._report(reached)
                 said = self._say(f"I write {path}.", f"{path} 파일을 씁니다.")
-                return self._thought(2, said, [_call("write_file", path=path, text=text)])
+                return self._thought(2, said, [_call("write_file", path=path, text=text)], drafted)
             if tried.outcome != "ok":
                 problem = self._say(
                     f"{path} could not be written: {tried.text}", f"{path} 파일을 쓰지 못했습니다: {tried.text}"
@@ -219,7 +274,7 @@ class _Run:
         for task, outcome, one in reached:
             sections += outcome.sections
             material = self._material(task, one)
-            unread |= dict(material.unread)
+            unread |= dict((*material.unread, *material.own))
             notes |= dict.fromkeys(material.notes)
         title = reached[0][1].title if len(reached) == 1 else self._say("Report", "보고서")
         passed_over = not_read(list(unread.items()), self.language)
@@ -243,8 +298,23 @@ class _Run:
             return self._give_up(told + also)
         short = "\n" not in told
         result = f"{files}: {told}" if short else f"{told}\n\n{self._say('Written', '쓴 파일')}: {files}"
+        return self._end_with(result, written, outcomes)
+
+    def _end_with(self, result: str, written: list[str], outcomes: Sequence[Outcome]) -> Thought:
+        """Once more where only evidence was missing, which is then marked; nothing can be mended of what is not met."""
+        sent_back = self.progress.sent_back
+        if len(sent_back) > 1 or any(told.startswith(NOT_MET) for told in sent_back):
+            return self._give_up("\n\n".join([_items(sent_back[-1]), result]))
+        claims = claims_of(
+            [passage for outcome in outcomes for passage in outcome.quoted],
+            [claim for outcome in outcomes for claim in outcome.worked_out],
+        )
         text = self._say("The report is written.", "보고서를 썼습니다.")
-        return self._thought(3, text, [_call("task_complete", result=result, files=[*written])])
+        if sent_back:
+            text = self._say("I have no other evidence: what has none is to be marked.",
+                             "다른 근거가 없습니다. 근거 없는 것은 그렇게 표시됩니다.")  # fmt: skip
+        call = _call("task_complete", result=result, files=written, claims=[one.model_dump() for one in claims])
+        return self._thought(3, text, [call])
 
     def _missing(self, path: str, listing: Listing) -> str:
         there = [*(f"{folder}/" for folder in sorted(listing.folders)), *sorted(listing.sizes)]
@@ -261,7 +331,7 @@ class _Run:
         done = sum(bool(there) for there in (self.progress.listings, self.progress.readings, self.progress.written))
         return self._thought(done, self._say("I end here.", "여기서 끝냅니다."), [_call("give_up", reason=reason)])
 
-    def _thought(self, at: int, text: str, commands: list[CommandCall]) -> Thought:
+    def _thought(self, at: int, text: str, commands: list[CommandCall], draft: Draft | None = None) -> Thought:
         """`at` is the stage of the plan that these commands belong to."""
         outputs = ", ".join(self._outputs())
         stages = (
@@ -276,7 +346,14 @@ class _Run:
             doubt += self._say(" I can't follow messages on the way.", " 도중에 보낸 말은 따를 수 없습니다.")
         why = self._say("The rules for such a goal: list, read, quote or count, report.",
                         "이런 목표의 규칙: 목록, 읽기, 인용 또는 세기, 보고.")  # fmt: skip
-        return Thought(text=text, reasoning=why, plan=plan, criticism=doubt, speak=text, commands=tuple(commands))
+        calls = tuple(commands)
+        return Thought(text=text, reasoning=why, plan=plan, criticism=doubt, speak=text, commands=calls, draft=draft)
+
+
+def _items(told: str) -> str:
+    """What is missing, without the program's advice around it."""
+    items = [line for line in told.split("\n") if re.match(r"(?:\d+\.|-) ", line)]
+    return "\n".join(items) or told
 
 
 def _may_be_folder(path: str) -> list[str]:

@@ -19,7 +19,8 @@ _EMPTY = re.compile(r"(.*?) is empty(?:, (.*))?\.")
 _CLIPPED = "[Clipped. The whole text: read_observation "
 _STEP = re.compile(r"^This is step (\d+) of (\d+)", re.M)
 _FULL = "Older steps are summarised soon ("
-FOR_A_MODEL = "edit_file"  # a note that names it is about the file, not about what is missing in its text
+_CRITERIA = "What has to be true at the end"
+FOR_A_MODEL = ("edit_file", "source=true")  # a note that names one is on how to edit, not on what is missing
 _NUMBERED = re.compile(r"^(\d+)\t")
 SHOWN_LINE_CHARS = 2_000  # read_file shows no more of one line
 _TRIED = ("ok", "failed", "refused", "unknown")
@@ -78,6 +79,9 @@ class Progress:
     readings: dict[str, Reading] = field(default_factory=dict[str, Reading])
     written: dict[str, Observed] = field(default_factory=dict[str, Observed])
     pages: dict[str, Reading] = field(default_factory=dict[str, Reading])
+    programs: list[Observed] = field(default_factory=list[Observed])
+    sent_back: list[str] = field(default_factory=list[str])  # what was said of a result that was not accepted
+    has_criteria: bool = False
     compacted: bool = False
     advised: bool = False
     steps_left: int | None = None
@@ -94,6 +98,7 @@ def progress_of(messages: Sequence[Message]) -> Progress:
     if not last.startswith("Observation ") and (step := _STEP.search(last)):
         progress.steps_left = int(step[2]) - int(step[1]) + 1
         progress.full = _FULL in last
+        progress.has_criteria = last.startswith(_CRITERIA)
     for message in messages:
         if message["role"] != "user":
             continue
@@ -113,6 +118,10 @@ def progress_of(messages: Sequence[Message]) -> Progress:
                 _paged(progress.pages, observed)
             case "write_file":
                 progress.written[observed.path] = observed
+            case "run_python":
+                progress.programs.append(observed)
+            case "task_complete":
+                progress.sent_back.append(observed.text)
             case _:
                 pass
     return progress
@@ -189,7 +198,7 @@ def _read_on(readings: dict[str, Reading], observed: Observed) -> None:
                 reading.cut.append(int(number[1]))
                 text = text[:SHOWN_LINE_CHARS]
             reading.lines.append(text)
-        elif not numbered and line and not line.startswith("[") and FOR_A_MODEL not in line:
+        elif not numbered and line and not line.startswith("[") and not any(one in line for one in FOR_A_MODEL):
             notes.append(line)
     reading.kind = (found[5] if found else empty[2] if empty else "") or ""
     reading.notes = tuple(dict.fromkeys((*reading.notes, *notes)))

@@ -1,7 +1,9 @@
 """Which files a task is about: its words matched with what the workspace holds."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from autoagent.models.offline.documents import TABLE_SUFFIXES
 from autoagent.models.offline.goals import CountFiles, Summarise, Task
@@ -49,6 +51,7 @@ class Sources:
     missing: str = ""
     empty: str = ""
     named: frozenset[str] = frozenset()  # the goal's words that the files were found by
+    folder: str = ""  # the one whose files these all are, "." for the workspace; "" where there is none
 
 
 def text_bytes(path: str, size: int) -> int:
@@ -94,7 +97,8 @@ def sources_of(task: Task, listing: Listing) -> Sources:
     if whole:
         chosen = dict.fromkeys(listing.sizes, False)
     if isinstance(task.deed, CountFiles):
-        return Sources(tuple(path for path in chosen if not _hidden(path)), named=frozenset(named))
+        paths = tuple(path for path in chosen if not _hidden(path))
+        return Sources(paths, named=frozenset(named), folder=_folder_of(paths, listing))
     return _readable(task, {path: explicit for path, explicit in chosen.items() if path != task.output}, listing, named)
 
 
@@ -161,11 +165,9 @@ def _by_words(scope: Scope, listing: Listing) -> tuple[dict[str, bool], set[str]
     named: set[str] = set()
     words = [word for word in scope.words if not (scope.addresses and _about_the_report(word))]
     for word in words:
-        for folder in sorted(listing.folders):
-            base = folder.rpartition("/")[2].casefold()
-            if any(base == variant.casefold() for variant in particle_variants(word)):
-                chosen |= {path: False for path in listing.sizes if path.startswith(f"{folder}/")}
-                named.add(word)
+        for folder in _folders_named(word, listing):
+            chosen |= {path: False for path in listing.sizes if path.startswith(f"{folder}/")}
+            named.add(word)
     if chosen:
         return chosen, named
     stems = {stem(word): word for word in words}
@@ -176,6 +178,23 @@ def _by_words(scope: Scope, listing: Listing) -> tuple[dict[str, bool], set[str]
             chosen[path] = True
             named |= {stems[part] for part in parts}
     return chosen, named
+
+
+def _folder_of(paths: Sequence[str], listing: Listing) -> str:
+    """The folder that holds exactly these of all files that are not hidden; "" where there is none."""
+    folders = [path.rpartition("/")[0].split("/") for path in paths]
+    common = "/".join(part[0] for part in takewhile(lambda parts: len(set(parts)) == 1, zip(*folders, strict=False)))
+    files = [path for path in listing.sizes if not _hidden(path)]
+    if set(files) == set(paths):
+        return "."
+    return common if {path for path in files if path.startswith(f"{common}/")} == set(paths) else ""
+
+
+def _folders_named(word: str, listing: Listing) -> list[str]:
+    """Folders of that name. One at the top of the workspace is the one that is meant, whatever stands deeper down."""
+    names = {variant.casefold() for variant in particle_variants(word)}
+    found = [folder for folder in sorted(listing.folders) if folder.rpartition("/")[2].casefold() in names]
+    return [folder for folder in found if "/" not in folder] or found
 
 
 def _about_the_report(word: str) -> bool:

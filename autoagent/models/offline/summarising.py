@@ -43,7 +43,11 @@ class Summary:
     @property
     def told(self) -> int:
         """How many quotes it holds."""
-        return len(self.quotes) + sum(shape.header is not None for shape in self.shapes)
+        return len(self.quotes) + len(self.headers)
+
+    @property
+    def headers(self) -> tuple[Passage, ...]:
+        return tuple(shape.header for shape in self.shapes if shape.header)
 
 
 def summarise(documents: Sequence[Document], topic: Sequence[str] = (), limit: int | None = None) -> list[Summary]:

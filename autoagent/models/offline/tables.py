@@ -64,6 +64,7 @@ class Table:
     totals: tuple[Row, ...]
     sheet: str = ""
     header_line: int = 1
+    delimiter: str = ","
 
     @property
     def path(self) -> str:
@@ -128,7 +129,8 @@ def _table_of_text(document: Document) -> Table | None:
     odd = tuple(row for row in body if any(cell.strip() for cell in row.cells[len(names) :]))
     totals = tuple(row for row in body if row.is_total and row not in odd)
     left_out = {row.line for row in (*odd, *totals)}
-    return Table(document, names, tuple(row for row in body if row.line not in left_out), odd, totals)
+    rows_in = tuple(row for row in body if row.line not in left_out)
+    return Table(document, names, rows_in, odd, totals, delimiter=delimiter)
 
 
 def _rows(lines: list[str], delimiter: str) -> list[Row]:

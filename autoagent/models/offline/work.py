@@ -11,6 +11,7 @@ from autoagent.models.offline.documents import Document, Passage
 from autoagent.models.offline.finding import find
 from autoagent.models.offline.goals import Ask, CountFiles, Find, Summarise, Task
 from autoagent.models.offline.outcome import Outcome
+from autoagent.models.offline.recheck import of_files, of_search
 from autoagent.models.offline.reports import quote, table
 from autoagent.models.offline.say import count, pick
 from autoagent.models.offline.summarising import Shape, Summary, summarise
@@ -34,7 +35,8 @@ _OF_PAGES = {"페이지", "웹페이지", "기사", "링크", "사이트", "주�
 class Material:
     """What a task has to work on; `part` names files of which not everything could be read.
 
-    `unread` are those passed over, and why; `failed` those of them that should have been read.
+    `unread` are those passed over, and why; `failed` those of them that should have been read; `own` earlier reports.
+    `folder` is the one whose files `paths` all are.
     """
 
     documents: tuple[Document, ...]
@@ -43,6 +45,8 @@ class Material:
     part: tuple[str, ...]
     named: frozenset[str]
     paths: tuple[str, ...]
+    own: tuple[tuple[str, str], ...] = ()
+    folder: str = ""
 
     @property
     def notes(self) -> tuple[tuple[str, str], ...]:
@@ -88,7 +92,7 @@ def _summarised(task: Task, deed: Summarise, material: Material, language: Langu
     topic = _topic(task, material)
     summaries = summarise(material.documents, topic, deed.sentences)
     told = [summary for summary in summaries if summary.told]
-    quotes = sum(summary.told for summary in told)
+    quoted = [passage for summary in summaries for passage in (*summary.headers, *summary.quotes)]
     if not told:
         about = f" ({', '.join(topic)})" if topic else ""
         looked = _looked_in(material, language)
@@ -97,13 +101,18 @@ def _summarised(task: Task, deed: Summarise, material: Material, language: Langu
     sections = [_section(summary, language) for summary in summaries]
     result = pick(
         language,
-        f"{count(quotes, 'quote')} from {count(len(told), 'document')}",
-        f"문서 {len(told)}개에서 인용 {quotes}개",
+        f"quotes from {_paths_of(told)}",
+        f"{_paths_of(told)}에서 인용",
     )
     if material.failed:
         named = _named(material.failed)
         result += pick(language, f"; not read: {named}", f"; 읽지 못한 문서: {named}")
-    return Outcome(True, result, tuple(sections), pick(language, "Summary", "요약"))
+    return Outcome(True, result, tuple(sections), pick(language, "Summary", "요약"), quoted=tuple(quoted))
+
+
+def _paths_of(told: Sequence[Summary]) -> str:
+    """No count of them: the result only says what can be looked up."""
+    return ", ".join(summary.path for summary in told[:NAMED]) + (", …" if len(told) > NAMED else "")
 
 
 def _topic(task: Task, material: Material) -> list[str]:
@@ -164,9 +173,9 @@ def _answered(deed: Ask, material: Material, language: Language) -> Outcome:
         named = pick(language, "Where the same document speaks of causes", "같은 문서에서 원인을 말하는 곳")
         sections += [f"### {named}\n", *(quote(passage) for passage in found.causes)]
         told += [f"{named}:", *map(_told, found.causes)]
-    head = pick(language, f"{count(len(found.quotes), 'passage')}, most relevant first:",
-                f"관련이 큰 순서로 {len(found.quotes)}개 구절:")  # fmt: skip
-    return Outcome(True, "\n\n".join([head, *told]), tuple(sections), pick(language, "Answer", "답변"))
+    head = pick(language, "From the documents, most relevant first:", "문서에서, 관련이 큰 순서로:")
+    title = pick(language, "Answer", "답변")
+    return Outcome(True, "\n\n".join([head, *told]), tuple(sections), title, quoted=(*found.quotes, *found.causes))
 
 
 def _answered_in_words(deed: Ask, material: Material, language: Language) -> Outcome | None:
@@ -180,7 +189,8 @@ def _answered_in_words(deed: Ask, material: Material, language: Language) -> Out
 
 def _found(deed: Find, material: Material, language: Language) -> Outcome:
     found = find(deed.needles, material.documents)
-    words = ", ".join(f"“{needle}”" for needle in deed.needles)
+    marks = "“”" if found.times else "``"  # what stands in quotation marks is to be found in a document
+    words = ", ".join(f"{marks[0]}{needle}{marks[1]}" for needle in deed.needles)
     where = len(found.by_file)
     files = len(material.documents)
     lines = len(found.lines)
@@ -212,15 +222,27 @@ def _found(deed: Find, material: Material, language: Language) -> Outcome:
             )
         )
     told = [_told(line) for line in found.lines[:LINES_TOLD]]
-    return Outcome(True, "\n\n".join([amount, *told]), tuple(sections), pick(language, "Places", "찾은 곳"))
+    title = pick(language, "Places", "찾은 곳")
+    check = of_search(deed.needles, material.documents, found)
+    rechecks, unchecked = ((check,), ()) if check else ((), ("",))
+    return Outcome(
+        True,
+        "\n\n".join([amount, *told]),
+        tuple(sections),
+        title,
+        quoted=found.lines[:LINES],
+        rechecks=rechecks,
+        unchecked=unchecked,
+    )
 
 
 def _counted(task: Task, deed: CountFiles, material: Material, language: Language) -> Outcome:
     paths = [path for path in material.paths if not deed.suffixes or path.casefold().endswith(deed.suffixes)]
     kinds: dict[str, int] = {}
+    no_suffix = pick(language, "no suffix", "확장자 없음")
     for path in paths:
         name = path.rpartition("/")[2]
-        kind = f".{name.rpartition('.')[2].casefold()}" if "." in name else pick(language, "no suffix", "확장자 없음")
+        kind = f".{name.rpartition('.')[2].casefold()}" if "." in name else no_suffix
         kinds[kind] = kinds.get(kind, 0) + 1
     which = f" ({', '.join(deed.suffixes)})" if deed.suffixes else ""
     if material.part:
@@ -234,7 +256,10 @@ def _counted(task: Task, deed: CountFiles, material: Material, language: Languag
     )
     header = pick(language, "Kind|Files", "종류|파일 수").split("|")
     rows = table(header, [(kind, f"{number:,}") for kind, number in sorted(kinds.items())])
-    return Outcome(True, result, (f"## {task.text}\n", result + ".\n", rows), pick(language, "Files", "파일"))
+    title = pick(language, "Files", "파일")
+    check = of_files(deed.suffixes, material.folder, kinds, no_suffix) if material.folder else None
+    sections = (f"## {task.text}\n", result + ".\n", rows)
+    return Outcome(True, result, sections, title, rechecks=(check,) if check else (), unchecked=() if check else ("",))
 
 
 def _told(passage: Passage) -> str:
