@@ -121,7 +121,7 @@ class Acceptance:
         if not text.strip():
             return f"{path} is empty"
         if criterion.pattern and not _holds(text, criterion.pattern):
-            return f"{path} does not hold {criterion.pattern!r}"
+            return f"{path} does not hold “{criterion.pattern}”"
         return ""
 
     def _look_up(self, call: PendingCall, completion: Completion) -> None:

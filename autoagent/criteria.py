@@ -70,7 +70,7 @@ def check_words(criterion: Criterion) -> str:
     """How the runtime decides it, in words; "" where somebody has to judge."""
     found = [f"`{criterion.command}` ends with exit code 0"] if criterion.command else []
     if criterion.file and criterion.pattern:
-        found.append(f"{criterion.file} holds {criterion.pattern!r}")
+        found.append(f"{criterion.file} holds “{criterion.pattern}”")
     elif criterion.file:
         found.append(f"{criterion.file} exists and is not empty")
     return " and ".join(found)

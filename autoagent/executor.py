@@ -89,11 +89,11 @@ class Executor:
         except Exception as error:  # noqa: BLE001  # plugins raise anything; the run goes on
             return self._finish(call, surprise(error), seen, ends_batch=True)
         planned = planned if isinstance(planned, Change | Program) else None
+        if bound.command.effect == "ends":
+            return self._completion(call, bound, env, seen)
         allowed_by = self._allowed(call, bound, planned, decision)
         if not allowed_by:
             return None
-        if bound.command.effect == "ends":
-            return self._completion(call, bound, env, seen)
         if bound.command.effect in ("writes", "executes"):
             self.settle()
         if refused := self.effects.keep(call.id, bound, planned):

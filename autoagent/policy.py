@@ -73,8 +73,11 @@ def is_trusted_file(path: str) -> bool:
 
 def is_read_by_check(path: str, state: State) -> bool:
     """Whether a file that the run did not make itself decides what its checks come to."""
-    patterns = read_by_checks(state.criteria, state.setup.protect if state.setup else ())
-    return bool(path) and path not in state.made and is_read_by(patterns, path)
+    return bool(path) and path not in state.made and _decides_checks(path, state)
+
+
+def _decides_checks(path: str, state: State) -> bool:
+    return is_read_by(read_by_checks(state.criteria, state.setup.protect if state.setup else ()), path)
 
 
 def may_not_change(change: FileChange, state: State) -> str:
@@ -88,9 +91,16 @@ def may_not_change(change: FileChange, state: State) -> str:
         return OBEYED
     if change.before.kind == "absent" or not is_read_by_check(change.path, state):
         return ""
-    asked = rules.Asked("run_shell", {}, "writes", writes=((change.path,),))
-    said = rules.judge(_kept(state), asked)
-    return "" if said and said.action == "allow" else CHECKED
+    said = rules.judge(_kept(state), rules.Asked("run_shell", {}, "writes", writes=((change.path,),)))
+    return "" if _names_what_checks_read(said, change.path, state) else CHECKED
+
+
+def _names_what_checks_read(said: rules.Verdict | None, path: str, state: State) -> bool:
+    """Whether a person's rule frees a file that checks read: only one that means it, not one for all that is around."""
+    if said is None or said.action != "allow":
+        return False
+    folder = said.rule.text.removeprefix("write:").removesuffix("**")
+    return said.rule.text.startswith(("exact:", f"write:{path}")) or _decides_checks(f"{folder}any", state)
 
 
 def _plain(path: str) -> str:
@@ -128,7 +138,7 @@ def decide(
     if certain := _whatever_rules_say(bound, {name for names in touched for name in names}, approve):
         return certain
     read = next((path for path in changes if replaces and is_read_by_check(path, state)), "")
-    if read and not (said and said.action == "allow"):
+    if read and not _names_what_checks_read(said, read, state):
         why = f"A check of this run reads {read}: changed, it could pass without the goal being reached."
         return _ask("read by a check", why, asked, approve, alone=ALONE)
     needs_person = _needs_person(bound, state, containment, known_address)

@@ -293,7 +293,8 @@ def test_their_no_goes_to_the_model_with_its_reason(world: World) -> None:
         world.run(server)
     with ModelServer([thought(commands=[("give_up", {"reason": "I can't"})])]) as server:
         state = world.run_again(world.folder, server, answer=no)
-        assert "not today" in json.dumps(server.requests[0].body["messages"])
+        told = json.dumps(server.requests[0].body["messages"])
+        assert "it is not met: it is pretty. not today" in told
     assert state.status == "unreached"
 
 
@@ -353,6 +354,25 @@ def test_a_file_that_a_person_protects_is_held_also_without_a_check_and_their_ru
 
     assert outcomes(run())[1] == ("write_file", "refused")
     assert outcomes(run(rules=[("allow", "write:prices.csv")]))[1] == ("write_file", "ok")
+
+
+@pytest.mark.parametrize(
+    ("rule", "outcome"), [("write:**", "refused"), ("write:src/**", "refused"), ("write:src/tests/**", "ok")]
+)
+def test_a_rule_for_all_that_is_around_does_not_free_what_a_check_reads(world: World, rule: str, outcome: str) -> None:
+    world.file("src/tests/test_a.py", "assert False\n")
+    change = [
+        ("read_file", {"path": "src/tests/test_a.py"}),
+        ("write_file", {"path": "src/tests/test_a.py", "text": ""}),
+    ]
+    with ModelServer([thought(commands=change), thought(commands=[("give_up", {"reason": "no"})])]) as server:
+        settings = world.settings(server, {"review": "off"})
+        setup, limits = build.make_setup(settings, build.choose_model(settings), world.workspace)
+        started = build.start_run(
+            new_run_folder(), setup, limits, ["Go"], criteria=[check("false")], rules=[("allow", rule)], notify=print
+        )
+        state = finish(world.agent(started, settings, None, ()))
+    assert outcomes(state)[1] == ("write_file", outcome)
 
 
 def test_the_state_of_criteria_is_a_fold_of_the_journal(world: World) -> None:

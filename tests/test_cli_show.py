@@ -164,7 +164,7 @@ def test_a_limit_offers_to_go_on_and_a_pause_in_between_is_told(world: World) ->
     assert f"autoagent resume {run} --max-steps 2" in text()
     with ModelServer([done("ok")]) as server:
         world.run_again(world.folder, server, limits__steps=5)
-    assert "limit: step limit: 1 of 1 steps" in text()
+    assert "limit: step limit: 1 of 1 steps" in text(columns=120)
     assert "\n               resumed" in text(columns=120) or "resumed\n" in text()
 
 

@@ -310,7 +310,7 @@ def test_a_run_waits_with_exactly_the_question_and_an_answer_ends_it_with_proofs
     found = json.loads(ended.stdout)
     assert found["criteria"] == [
         {
-            "text": "out.txt greets", "check": "out.txt holds 'hello'", "state": "met", "proof": "out.txt holds it",
+            "text": "out.txt greets", "check": "out.txt holds “hello”", "state": "met", "proof": "out.txt holds it",
             "source": "out.txt", "by": "check",
         },
         {"text": "it is kind", "check": "", "state": "met", "proof": "yes, by answer", "source": "", "by": "person"},

@@ -10,7 +10,6 @@ import click
 
 from autoagent.cli.completion import complete_run
 from autoagent.cli.page import NO_LIMIT, Page, print_json, table
-from autoagent.cli.step import price
 from autoagent.errors import ConfigError
 from autoagent.events import Event, FileChange, ModelReplied, RunStarted
 from autoagent.history.changes import deeds, net
@@ -18,6 +17,7 @@ from autoagent.journal import artifact, read
 from autoagent.places import find_run, is_live, runs_folder
 from autoagent.runs import call_in_short
 from autoagent.state import State, Step, fold
+from autoagent.terminal.figures import price
 from autoagent.terminal.layout import Line, Piece, cells, foreign, line, one_line, rows
 from autoagent.terminal.words import counted, duration, joined
 from autoagent.thoughts import Thought

@@ -5,8 +5,9 @@ from typing import Any
 
 from autoagent.budget import Usage
 from autoagent.cli.page import Page, print_json, table
-from autoagent.cli.step import Moment, price
+from autoagent.cli.step import Moment
 from autoagent.events import ModelReplied, RunStarted
+from autoagent.terminal.figures import price
 from autoagent.terminal.layout import line
 from autoagent.terminal.words import counted, joined, spent
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autoagent.budget import Usage, dollars
+from autoagent.budget import Usage
 from autoagent.cli.page import when
 from autoagent.events import (
     ApprovalAsked,
@@ -39,9 +39,10 @@ from autoagent.places import is_live
 from autoagent.state import Observation, PendingCall, State
 from autoagent.terminal import criteria
 from autoagent.terminal.calls import call_lines, diff_lines
+from autoagent.terminal.figures import price
 from autoagent.terminal.layout import Line, Piece, foreign, labelled, line
 from autoagent.terminal.question import offers
-from autoagent.terminal.steps import file_words, kept_words, put_back_lines
+from autoagent.terminal.steps import file_words, kept_words, put_back_lines, what_changed
 from autoagent.terminal.words import counted, duration, joined, thousands
 from autoagent.thoughts import CommandCall, plan_mark
 
@@ -108,15 +109,6 @@ def how_far(call: PendingCall, *, live: bool) -> str:
 def kept(event: Compacted) -> str:
     """What a compaction left as it was; journals say "1 newest steps"."""
     return f"kept {event.kept}".replace(" 1 newest steps", " 1 newest step")
-
-
-def price(usage: Usage) -> str:
-    """ "" where no model was asked."""
-    if not usage.calls:
-        return ""
-    if usage.unpriced_calls:
-        return f"{dollars(usage.cost_usd)} + ?" if usage.cost_usd else "?"
-    return dollars(usage.cost_usd)
 
 
 def _event_lines(folder: Path, moment: Moment) -> list[Line]:
@@ -228,12 +220,6 @@ def undo_of(folder: Path, events: Iterable[Event]) -> Undoable:
 
 def _is_folder(change: FileChange) -> bool:
     return {change.before.kind, change.after.kind} <= {"folder", "absent"}
-
-
-def what_changed(state: State) -> str:
-    """Whose change it is that no command made."""
-    ends = state.pending and state.pending.calls[0].call.name == "task_complete"
-    return "while the end was checked" if ends else "programs in the background"
 
 
 REQUESTS = ("browse", "web_search", "download_file")

@@ -9,7 +9,7 @@ from itertools import groupby
 from autoagent import stall
 from autoagent.budget import Usage
 from autoagent.cli.page import NO_LIMIT, table, when
-from autoagent.cli.step import Moment, came_of, how_far, kept, price, what_changed
+from autoagent.cli.step import Moment, came_of, how_far, kept
 from autoagent.commands import COMMANDS
 from autoagent.criteria import STATES
 from autoagent.events import (
@@ -34,8 +34,9 @@ from autoagent.events import (
 from autoagent.runs import call_in_short
 from autoagent.state import Observation, State
 from autoagent.terminal.criteria import WRITERS, judged_words
+from autoagent.terminal.figures import price
 from autoagent.terminal.layout import cells, cut, one_line
-from autoagent.terminal.steps import kept_words
+from autoagent.terminal.steps import kept_words, what_changed
 from autoagent.terminal.words import DOING, counted, joined, thousands
 from autoagent.thoughts import CommandCall
 

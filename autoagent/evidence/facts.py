@@ -23,7 +23,7 @@ FILE = re.compile(
     rf"(?<![\w@/.~-])(?:[~.]{{0,2}}/)?(?:[\w.+-]+/)*[\w+-][\w.+-]*\.(?:{'|'.join(_ENDINGS.split())})(?![A-Za-z\d_/]|\.\w)",
     re.IGNORECASE,
 )
-_PLACE = re.compile(r"(?::\d+(?:-\d+)?|#p\d+|#[\w ]+![A-Z]+\d+)")  # behind the name of a file
+_PLACE = re.compile(r"(?::\d+(?:-\d+)?|#p\d+|#[^#!\n]{1,80}![A-Z]+\d+)")  # behind the name of a file
 _LIBRARY = re.compile(
     r"(?:Node|Vue|Next|Nuxt|Three|D3|React|Express|Ember|Backbone|Alpine|Chart|Deno)\.js$", re.IGNORECASE
 )
@@ -46,6 +46,7 @@ _NUMBERING = re.compile(
     r"|\b(?:step|phase|table|figure|fig\.|note|option|round|attempt)\s+\d{1,3}\b(?!\s?[%])"
     r"|\d{1,2}\s?단계|(?:표|그림|단계)\s?\d{1,2}\b"
     r"|\[\^?\d{1,3}\](?!\()|\[\d{1,3}(?:[,;–-]\s?\d{1,3})+\]"  # footnotes
+    r"|\b(?:cells?|columns?|rows?)\s+[A-Z]{0,3}\d{1,6}(?:\s?(?:[-–:]|to)\s?[A-Z]{0,3}\d{1,6})?\b(?!\s?[%])"
     r"|\blines?\s+\d+(?:\s?[-–]\s?\d+)?|\d+\s?번째 줄"
     r"|\[(?:\d+\.\d+|p\d+|m\d+)\]|\(?\bobservations?\s+(?:\d+\.\d+|p\d+)(?:(?:,| and|, and)\s(?:\d+\.\d+|p\d+))*"
     r"|^[ \t|:=-]+$",
@@ -125,11 +126,8 @@ def facts(text: str) -> Iterator[Fact]:
 
 
 def _numbers(text: str, taken: "_Taken") -> Iterator[Fact]:
-    for found in NUMBER.finditer(text):
-        start, end = found.span()
-        if not taken.take(start, end):
-            continue
-        raw = found[0]
+    for start, end in _places_of_numbers(text, taken):
+        raw = text[start:end]
         currency, unit = _CURRENCY.search(text, max(0, start - 5), start), _UNIT.match(text, end)
         attached = unit is not None and not unit[0][:1].isspace() and unit[0].lower() not in _ORDINALS
         if _GRAMMAR.fullmatch(raw) and not currency and not attached:
@@ -137,6 +135,18 @@ def _numbers(text: str, taken: "_Taken") -> Iterator[Fact]:
         first = currency.start() if currency else start
         last = unit.end() if unit and attached else end
         yield Fact("number", text[first:last].strip(), first, last, raw=raw)
+
+
+def _places_of_numbers(text: str, taken: "_Taken") -> Iterator[tuple[int, int]]:
+    """Where numbers stand. Of one that runs into a date, as in a line of CSV, the parts before it."""
+    for found in NUMBER.finditer(text):
+        if taken.take(*found.span()):
+            yield found.span()
+        elif "," in found[0]:
+            for part in re.finditer(r"[^,]+", found[0]):
+                place = found.start() + part.start(), found.start() + part.end()
+                if part[0].isdecimal() and taken.take(*place):
+                    yield place
 
 
 class _Taken:

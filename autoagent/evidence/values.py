@@ -162,7 +162,7 @@ _FROM_A_NAME = (
 )
 _SOON = "jan|feb|m[aä]r|apr|ma[yi]|jun|jul|aug|sep|o[ck]t|nov|de[cz]"  # how the names begin; looked for first
 _DATE = re.compile(
-    rf"(?=\d)(?<![\d.,])(?<!\d[-/])(?:{'|'.join(_FROM_DIGITS)})"
+    rf"(?=\d)(?<![\d.])(?<!\d[-/])(?:{'|'.join(_FROM_DIGITS)})"
     rf"|\b(?={_SOON})(?:{'|'.join(_FROM_A_NAME)})",
     re.IGNORECASE,
 )

@@ -9,7 +9,7 @@ from autoagent.state import State
 from autoagent.terminal.layout import Line, Piece, Style, cells, cut, foreign, labelled, line, one_line
 from autoagent.terminal.words import counted
 
-HERE = "terminal"
+HERE = "terminal"  # what an answer given on this screen says of who gave it
 TEXT_CHARS, PROOF_CHARS = 200, 160
 RESULT_LINES = (10, 3)  # of a result, shown from its head and its tail beside a question
 OUTPUT_LINES = (2, 2)  # of what a failing check wrote

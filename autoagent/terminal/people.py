@@ -11,6 +11,7 @@ from autoagent.inbox import InboxMessage
 from autoagent.signals import CTRL_C, Signals, Unattended
 from autoagent.state import State
 from autoagent.terminal.answers import Answer, read_answer
+from autoagent.terminal.criteria import HERE
 from autoagent.terminal.draft import DraftQuestion
 from autoagent.terminal.editing import Args, edit_arguments
 from autoagent.terminal.keyboard import Keyboard
@@ -24,7 +25,7 @@ from autoagent.terminal.question import (
     offers,
     question_lines,
 )
-from autoagent.terminal.screen import HERE, Screen
+from autoagent.terminal.screen import Screen
 
 LEFT = "paused by you"
 

@@ -34,13 +34,12 @@ from autoagent.programs import Progress
 from autoagent.state import State
 from autoagent.terminal import criteria, steps
 from autoagent.terminal.calls import call_lines, diff_lines
+from autoagent.terminal.criteria import HERE
 from autoagent.terminal.layout import Line, Piece, line, one_line
 from autoagent.terminal.live import Doing, LiveLine
 from autoagent.terminal.look import Look
 from autoagent.terminal.words import DOING, counted, spent, thousands
 from autoagent.thoughts import CommandCall
-
-HERE = "terminal"  # what an answer given on this screen says of who gave it
 
 
 class Screen:
@@ -138,7 +137,7 @@ class Screen:
                 return []  # the header, the ending, the live line and the question tell these
             case FilesChanged():
                 return [
-                    line("programs in the background changed:", first=2),
+                    line(f"{steps.what_changed(state)} changed:", first=2),
                     *steps.changed_lines(self._changed(event)),
                 ]
             case CriteriaSet():

@@ -116,6 +116,12 @@ def find_observation(state: State, call_id: str) -> Observation | None:
     return next((o for step in steps for o in step.observations if o.id == call_id), None)
 
 
+def what_changed(state: State) -> str:
+    """Whose change it is that no command made."""
+    ends = state.pending and state.pending.calls[0].call.name == "task_complete"
+    return "the check of the end" if ends else "programs in the background"
+
+
 def result_lines(event: CommandFinished, state: State, columns: int, *, verbose: bool) -> list[Line]:
     """`✓ read_file 0.1 s · 12 lines · # Notes…`, on one row where all went well; why a refusal had to be."""
     observation = find_observation(state, event.call_id)
@@ -127,6 +133,8 @@ def result_lines(event: CommandFinished, state: State, columns: int, *, verbose:
         case "ok":
             told = joined(head, tokens, one_line(event.text.strip("\n").split("\n")[0]))
             return [line(Piece(f"{sign} ", style), cut(told, columns - cells(sign) - 4))]
+        case "failed" if name == "task_complete" and state.looked_up + len(state.verdicts):
+            return [line(Piece(f"{sign} ", style), "not accepted yet; the model reads why")]
         case "failed":
             return [line(Piece(f"{sign} ", style), joined(head, tokens, one_line(event.text, 300)))]
         case "refused" | "skipped":
