@@ -4,10 +4,12 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Annotated, Any, BinaryIO, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, Protocol
 
-from autoagent.claims import Claim
 from autoagent.programs import Programs
+
+if TYPE_CHECKING:  # the child that reads documents imports this module, and should not pay for pydantic
+    from autoagent.claims import Claim
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ class Completion:
     result: str
     files: tuple[str, ...] = ()
     reached: bool = True
-    claims: tuple[Claim, ...] = ()
+    claims: "tuple[Claim, ...]" = ()
 
 
 @dataclass(frozen=True)

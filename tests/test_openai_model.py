@@ -417,7 +417,7 @@ def test_a_server_that_drips_is_left_at_the_runs_time_limit(world: World) -> Non
         state = world.run(server, limits__time=0.4)
         assert time.monotonic() - began < 5
     assert state.status == "limit"
-    assert state.worked_s >= 0.4
+    assert state.worked_s >= 0.36  # a tenth is kept for the hand-over
 
 
 def test_a_wait_for_the_server_is_cut_at_the_runs_time_limit(world: World) -> None:

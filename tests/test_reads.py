@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import World, by_step, finish, observations, outcomes
+from support import HANDOVER, World, by_step, finish, observations, outcomes
 
 from autoagent.env import Env, Excerpt
 from autoagent.registry import Command, command
@@ -65,7 +65,7 @@ def stopped_when(reached: threading.Event, world: World) -> None:
 
 def test_the_time_limit_cuts_a_read(world: World) -> None:
     reached, never = threading.Event(), threading.Event()
-    with ModelServer([thought(commands=[("look", {})])]) as server:
+    with ModelServer([thought(commands=[("look", {})]), HANDOVER]) as server:
         state = world.run(server, commands=[waiting_read(reached, never)], limits__time=0.5)
     never.set()
     assert state.status == "limit"

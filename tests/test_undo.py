@@ -13,7 +13,7 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
-from support import World, close
+from support import HANDOVER, World, close
 
 from autoagent.cli.undo import diff, undo
 from autoagent.env import Env
@@ -181,7 +181,7 @@ def test_what_a_person_changed_since_is_left_and_named(world: World) -> None:
 
 
 def test_what_a_person_changed_between_two_steps_is_not_lost_unasked(world: World) -> None:
-    with ModelServer([writing("a", "run\n")]) as server:
+    with ModelServer([writing("a", "run\n"), HANDOVER]) as server:
         world.run(server, limits__steps=1)
     world.file("a", "person\n")
     with ModelServer([ACT, done("ok")]) as server:
@@ -340,7 +340,7 @@ def test_what_a_killed_command_did_so_far_is_taken_back(world: World) -> None:
 
 
 def test_a_resumed_run_is_told_and_its_later_steps_can_be_undone(world: World) -> None:
-    with ModelServer([writing("a", "1\n")]) as server:
+    with ModelServer([writing("a", "1\n"), HANDOVER]) as server:
         world.run(server, limits__steps=1)
     undone()
     with ModelServer([writing("b", "1\n"), done("ok")]) as server:
