@@ -102,3 +102,14 @@ def test_a_plain_answer_claims_nothing_and_is_not_held_up(world: World) -> None:
         state = world.run(server)
         assert len(server.requests) == 1
     assert state.status == "reached"
+
+
+def test_a_number_in_words_supports_its_figure_and_no_other(world: World) -> None:
+    world.file("a.txt", "We are eight people. 우리는 일곱 명입니다.\n")
+    with ModelServer([READ, ends("There are 8 people, or 7명.")]) as server:
+        assert world.run(server).status == "reached"
+    script = [READ, ends("There are 9 people."), ends("There are 9 people.")]
+    with ModelServer(script) as server:
+        state = world.run(server)
+    assert state.evidence is not None
+    assert [fact.text for fact in state.evidence.loose] == ["9"]

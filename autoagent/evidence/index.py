@@ -5,11 +5,13 @@ decimal point, a scale word or a per cent sign ("about 12.3" of 12.31, "1.2 mill
 also counts where the share was computed (0.123 for 12.3 %). Signs, units and currencies are not compared.
 """
 
+import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from functools import cached_property
+from itertools import islice
 from posixpath import normpath
 from urllib.parse import unquote
 
@@ -20,6 +22,12 @@ from autoagent.evidence.values import NUMBER, Day, Number, dates, number, parts,
 from autoagent.language import without_particle
 
 _TRIES = 2_000  # places of one fact that are looked at
+_IN_WORDS = {
+    "2": "two|두", "3": "three|세", "4": "four|네", "5": "five|다섯", "6": "six|여섯", "7": "seven|일곱",
+    "8": "eight|여덟", "9": "nine|아홉", "10": "ten|열", "11": "eleven|열한", "12": "twelve|열두", "15": "fifteen",
+    "20": "twenty|스무|스물", "30": "thirty|서른", "40": "forty|마흔", "50": "fifty|쉰", "60": "sixty", "90": "ninety",
+    "100": "hundred",
+}  # fmt: skip
 _LEAST_ROUNDED = 3  # digits of a rounded figure; two where its form says that it is one
 
 
@@ -104,7 +112,18 @@ class Index:
             return self._holds_words(fact.raw)
         if any(self._is_read_value(value) for value in self._candidates(told)):
             return True
+        if fact.raw in _IN_WORDS and self._holds_number_word(_IN_WORDS[fact.raw]):
+            return True
         return told.scaled and told.figures >= _LEAST_ROUNDED and self._supports_mantissa(fact.raw)
+
+    def _holds_number_word(self, words: str) -> bool:
+        """Eight people are 8 people."""
+        pattern = re.compile(rf"\b(?:{words})\b", re.IGNORECASE)
+        return any(
+            self._is_read(source, quotes.Place(*found.span()))
+            for source in self._by_own
+            for found in islice(pattern.finditer(source.bare), _TRIES)
+        )
 
     def _supports_mantissa(self, raw: str) -> bool:
         """1,234.5 million, of a table in millions."""
