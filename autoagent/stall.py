@@ -34,7 +34,7 @@ LOOK_BACK = 70  # steps
 APART = 12  # steps between two of a kind, beyond which they are no loop
 
 _OBSERVATIONS = 200  # looked at, however many a step has
-_WAIT = 4  # looks at a program that runs count as one
+_WAIT = 2  # looks at a program that runs count as one
 _PARTED = 3  # new things between two of a kind are too many for a loop
 _NAMED, _NAME_CHARS = 3, 40  # of what was not tried
 

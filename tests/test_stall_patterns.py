@@ -284,11 +284,12 @@ def test_work_is_no_loop(steps: Callable[[], Iterator[Done]]) -> None:
 def test_waiting_is_told_to_wait_longer_and_never_refused() -> None:
     run = Run()
     sleep = call("run_shell", command="sleep 60")
-    for _ in range(20):
+    for _ in range(15):
         assert not run.refuses(sleep)
         run.step((sleep, "exit code 0\n(no output)"))
     assert "Wait longer" in warning(run.state)
     assert not stalled(run.state)
+    assert stalled(run.step((sleep, "exit code 0\n(no output)")).state)
 
 
 def test_another_search_is_not_refused_for_the_hits_of_others() -> None:
