@@ -294,6 +294,10 @@ class FileState(BaseModel):
     size: int = 0
     kept: bool = True
 
+    def is_as(self, other: "FileState") -> bool:
+        """Whether the same is there; a full disk may have kept a copy of the one and not of the other."""
+        return self.model_copy(update={"kept": other.kept}) == other
+
 
 class FileChange(BaseModel):
     """What a command did to one path of the workspace."""

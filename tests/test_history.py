@@ -588,6 +588,15 @@ def test_what_a_later_step_put_back_itself_does_not_stand_in_the_way() -> None:
     assert ([one.path for one in wanted], later) == (["a"], {})
 
 
+def test_a_copy_that_a_full_disk_did_not_keep_makes_nobody_else_of_the_run() -> None:
+    full, later = made((1, "a", "x", "y"), (2, "a", "y", "z"))
+    (one,) = full.changed
+    lost = one.model_copy(update={"after": one.after.model_copy(update={"kept": False})})
+    (wanted,) = back_to([Deed(1, (lost,)), later], 0)
+    assert not wanted.others
+    assert plan([wanted], {"a": wanted.left}).acts
+
+
 def test_an_undo_is_taken_back_once() -> None:
     done = [*made((1, "a", "x", "y")), Deed(1, (change("a", "y", "x"),), undid=True)]
     assert net(done) == ()

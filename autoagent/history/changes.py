@@ -100,7 +100,7 @@ def without_step(done: Sequence[Deed], step: int) -> tuple[list[Wanted], dict[st
         if deed.step > step and not deed.by_person and last[change.path] not in (after.get(change.path), change.before)
     }
     later = {one.path: later[one.path] for one in wanted if one.path in later and last[one.path] != one.target}
-    return [one for one in wanted if last[one.path] == one.left], later
+    return [one for one in wanted if last[one.path].is_as(one.left)], later
 
 
 def brought_back(done: Sequence[Deed]) -> list[Wanted]:
@@ -110,7 +110,7 @@ def brought_back(done: Sequence[Deed]) -> list[Wanted]:
         return []
     last = last_states(done)
     return [
-        Wanted(change.path, change.before, last[change.path], others=last[change.path] != change.after)
+        Wanted(change.path, change.before, last[change.path], others=not last[change.path].is_as(change.after))
         for change in by_person[-1].changed
     ]
 
@@ -132,11 +132,11 @@ def plan(wanted: Sequence[Wanted], now: Mapping[str, FileState]) -> Plan:
     acts, already, theirs, lost = list[FileChange](), list[FileChange](), list[FileChange](), list[str]()
     for one in wanted:
         change = FileChange(path=one.path, before=one.target, after=now[one.path])
-        if change.after == one.target:
+        if change.after.is_as(one.target):
             already.append(FileChange(path=one.path, before=one.target, after=one.left))
         elif not one.target.kept:
             lost.append(one.path)
-        elif one.others or change.after != one.left:
+        elif one.others or not change.after.is_as(one.left):
             theirs.append(change)
         else:
             acts.append(change)
@@ -181,7 +181,7 @@ def _wanted(changes: Sequence[FileChange], last: dict[str, FileState]) -> list[W
     at: dict[str, FileState] = {}
     for change in changes:
         first = found.setdefault(change.path, Wanted(change.path, change.before, last[change.path]))
-        if change.path in at and at[change.path] != change.before:
+        if change.path in at and not at[change.path].is_as(change.before):
             found[change.path] = replace(first, others=True)
         at[change.path] = change.after
-    return sorted((one for one in found.values() if one.target != one.left), key=lambda one: one.path)
+    return sorted((one for one in found.values() if not one.target.is_as(one.left)), key=lambda one: one.path)
