@@ -6,25 +6,37 @@ back to the model as the observation of the command that was to end the run.
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from autoagent import evidence, reviewing
 from autoagent.ask import Answer
 from autoagent.claims import Evidence
-from autoagent.criteria import Criterion, Verdict
+from autoagent.criteria import Criterion, Verdict, with_goal
+from autoagent.effects import TAMPERED
 from autoagent.env import ABSENT, Completion
 from autoagent.errors import CommandError, ThoughtError
-from autoagent.events import ApprovalAsked, CriteriaJudged, CriteriaSet, Event, EvidenceChecked, RunEnded, RunPaused
+from autoagent.events import (
+    ApprovalAsked,
+    CommandStarted,
+    CriteriaJudged,
+    CriteriaSet,
+    Event,
+    EvidenceChecked,
+    RunEnded,
+    RunPaused,
+)
 from autoagent.evidence.noting import note
-from autoagent.executor import Executor
+from autoagent.executor import Executor, made_by
 from autoagent.history.changes import deeds, net
 from autoagent.journal import Journal, artifact, read
-from autoagent.memory import Context, fresh_context
+from autoagent.memory import Context, factor_of, fresh_context
 from autoagent.models import Model
 from autoagent.passages import scores
 from autoagent.people import People
+from autoagent.policy import CHECKED, is_secret, may_not_change
 from autoagent.programs import USUAL_S, Program
+from autoagent.reviewing import Material
 from autoagent.state import PendingCall
 
 REPORTS = (".md", ".markdown", ".txt", ".rst")
@@ -33,8 +45,8 @@ PATTERN_S = 2.0  # that a regular expression may take
 OTHERS = 12  # observations beside those that are cited, of the ones that say most of what is asked
 SHOWN = 1_500  # characters of what a check wrote that the model reads
 REVIEWED_SHARE = 2  # one part in so many of the window is what a reviewer sees at most
-GOAL = "The goal is reached in full, and what the result says of it is shown by what was read or made."
 WHOSE = "only you can decide"
+NAMED = 6  # changed files
 WITHOUT_EVIDENCE = "claims without evidence, which --evidence require does not accept"
 Ask = Callable[[Model, Context], Answer | None]
 
@@ -57,15 +69,15 @@ class Acceptance:
     def advance(self, call: PendingCall, completion: Completion) -> None:
         """Do the next thing towards the end of the run, or send the result back."""
         state, mode = self.journal.state, self.executor.setup.evidence
-        if not state.settled and not state.criteria and self._reviews():
-            return self._record(CriteriaSet(criteria=(Criterion(text=GOAL),), by="the goal"))
+        if not state.criteria and self.reviews:
+            return self._record(CriteriaSet(criteria=with_goal(()), by="the goal"))
         if not call.checked and any(criterion.checkable for criterion in state.criteria):
             return self._check(call)
         if failing := [one for one in self._current() if one.by == "check" and one.state == "unmet"]:
             return self._send_back(call, reviewing.told(state.criteria, failing))
         if mode != "off" and call.evidence is None:
             return self._look_up(call, completion)
-        if call.evidence and call.evidence.without and state.looked_up == 1:
+        if call.evidence and call.evidence.without and state.gaps == 1:
             return self._send_back(call, evidence.itemised(call.evidence))
         if not call.reviewed and self._to_judge():
             return self._judge(call, completion)
@@ -86,33 +98,54 @@ class Acceptance:
 
     def _check(self, call: PendingCall) -> None:
         began, found = time.monotonic(), list[Verdict]()
+        changed = self._changed_that_checks_read()
         for number, criterion in enumerate(self.journal.state.criteria, 1):
             if criterion.checkable:
-                found.append(self._checked(f"{call.id}-check{number}", number, criterion))
+                found.append(self._checked(call, number, criterion, changed))
                 if self.people.stop_reason:
                     return self._record(RunPaused(status="paused", reason=self.people.stop_reason))
         seconds = time.monotonic() - began
-        return self._record(CriteriaJudged(call_id=call.id, verdicts=tuple(found), seconds=seconds))
+        self._record(CriteriaJudged(call_id=call.id, verdicts=tuple(found), seconds=seconds))
+        for number, _ in enumerate(self.journal.state.criteria, 1):
+            self.executor.effects.programs.forget(f"{call.id}-check{number}")
+        return None
 
-    def _checked(self, id: str, number: int, criterion: Criterion) -> Verdict:
-        """The outcome of a criterion's checks: all of them have to hold."""
+    def _checked(self, call: PendingCall, number: int, criterion: Criterion, changed: Sequence[str]) -> Verdict:
+        """The outcome of a criterion's checks: all of them have to hold, on files that nobody made easier."""
         if criterion.file and (problem := self._file_problem(criterion)):
             return Verdict(criterion=number, state="unmet", proof=problem)
         held = f"{criterion.file} holds it" if criterion.pattern else f"{criterion.file} is there"
         if not criterion.command:
             return Verdict(criterion=number, state="met", proof=held, source=criterion.file)
+        if changed:
+            told = f"not as it was, though a check reads it: {', '.join(changed)}"
+            return Verdict(criterion=number, state="unmet", proof=told)
         if forbidden := self.executor.may_check(criterion):
             return Verdict(criterion=number, state="person", proof=forbidden)
-        shell = "bash" if shutil.which("bash") else "sh"
+        shell, id = "bash" if shutil.which("bash") else "sh", f"{call.id}-check{number}"
         result = self.executor.run_check(id, Program((shell, "-c", criterion.command), criterion.command, USUAL_S))
         text = result.text if len(result.text) <= SHOWN else f"{result.text[:300]}\n…\n{result.text[300 - SHOWN :]}"
-        state = "met" if result.outcome == "ok" else "unmet"
+        spoiled = bool(result.put_back) or result.detail == TAMPERED
+        state = "met" if result.outcome == "ok" and not spoiled else "unmet"
         return Verdict(criterion=number, state=state, proof=text.strip(), source=criterion.command)
+
+    def _changed_that_checks_read(self) -> list[str]:
+        """Files that decide a check, are no longer as they were, and that no person's yes changed."""
+        state, allowed, events = self.journal.state, set[str](), list(read(self.journal.folder))
+        for event in events:
+            if isinstance(event, CommandStarted) and event.path:
+                allowed |= {event.path, event.source}
+        made = made_by(self.journal)
+        found = [change.path for change in net(deeds(events, self._artifact)) if change.path not in allowed
+                 and may_not_change(change, state, made) == CHECKED]  # fmt: skip
+        return found[:NAMED]
 
     def _file_problem(self, criterion: Criterion) -> str:
         """Why the file does not do; "" where it does."""
         files, path = self.executor.files, criterion.file
         try:
+            if criterion.by == "model" and is_secret(files.real_name(path)):
+                return f"{path} may hold secrets: a person may ask for it, you may not"
             if files.fingerprint(path) == ABSENT:
                 return f"{path} does not exist"
             text = self.text_of(path)
@@ -135,7 +168,7 @@ class Acceptance:
             except CommandError:
                 return False
 
-        reports = {path: self._text(path) for path in completion.files if path in state.wrote}
+        reports = {path: self._text(path) for path in state.wrote if path.casefold().endswith(REPORTS)}
         found = evidence.look_up(completion.result, completion.claims, self._reads(), reports=reports, exists=exists)
         seconds = time.monotonic() - began
         self._record(EvidenceChecked(call_id=call.id, evidence=found, seconds=seconds))
@@ -154,7 +187,9 @@ class Acceptance:
 
     # -- what has to be judged -----------------------------------------------------------------------------------------
 
-    def _reviews(self) -> bool:
+    @property
+    def reviews(self) -> bool:
+        """Whether somebody judges here what no command decides."""
         return self.reviewer is not None and self.executor.setup.review != "off"
 
     def _to_judge(self) -> Mapping[int, Criterion]:
@@ -166,27 +201,39 @@ class Acceptance:
         return {number: one for number, one in criteria.items() if every or not one.checkable}
 
     def _judge(self, call: PendingCall, completion: Completion) -> None:
-        """By a fresh context; where there is no rounds left or nothing that can judge, as it was or by a person."""
+        """By a fresh context; where no rounds are left or nothing can judge, a person does."""
         state, asked = self.journal.state, self._to_judge()
         if self.reviewer is None:
-            verdicts = tuple(Verdict(criterion=number, state="person", proof=WHOSE, by="person") for number in asked)
-            return self._record(CriteriaJudged(call_id=call.id, verdicts=verdicts, round=1))
+            return self._judged(call, _by_a_person(asked, WHOSE), 1)
         if state.reviews >= ROUNDS:
-            kept = tuple(verdict for verdict in state.verdicts if verdict.criterion in asked)
-            return self._record(CriteriaJudged(call_id=call.id, verdicts=kept, round=state.reviews))
+            kept = [one for one in state.verdicts if one.criterion in asked]
+            return self._judged(call, [_again(one) if one.state == "met" else one for one in kept], state.reviews)
         shown = self._material(asked, completion, call)
-        context = fresh_context(self.prompt, shown, self.reviewer.count)
-        answer = self.ask(self.reviewer, context)
-        if answer is None:
-            return None
+        reply = state.unused.reply if state.unused and state.unused.purpose == "acceptance" else None
+        if reply is None:
+            context = fresh_context(self.prompt, shown.text, self.reviewer.count, factor_of(state))
+            answer = self.ask(self.reviewer, context)
+            if answer is None:
+                return None
+            reply = answer.reply.text
+            self._record(answer.event("acceptance"))
         try:
-            verdicts, problem = reviewing.verdicts(answer.reply.text, asked, shown), ""
+            verdicts = reviewing.verdicts(reply, asked, state.goal, shown.shows)
         except ThoughtError as error:
-            verdicts, problem = _cannot_tell(asked, f"the review can't be read: {error}"), str(error)
-        self._record(answer.event("acceptance", problem=problem))
-        return self._record(CriteriaJudged(call_id=call.id, verdicts=verdicts, round=state.reviews + 1))
+            verdicts = _cannot_tell(asked, f"the review can't be read: {error}")
+        return self._judged(call, verdicts, state.reviews + 1)
 
-    def _material(self, asked: Mapping[int, Criterion], completion: Completion, call: PendingCall) -> str:
+    def _judged(self, call: PendingCall, verdicts: Sequence[Verdict], round: int) -> None:
+        """A review may find a check too easy; it never makes good one that failed or was not run."""
+        checked = {one.criterion for one in self._current() if one.by == "check" and one.state != "met"}
+        checked |= {one.criterion for one in verdicts if one.state == "met" and self._is_checkable(one)}
+        told = tuple(one for one in verdicts if one.criterion not in checked)
+        self._record(CriteriaJudged(call_id=call.id, verdicts=told, round=round))
+
+    def _is_checkable(self, verdict: Verdict) -> bool:
+        return self.journal.state.criteria[verdict.criterion - 1].checkable
+
+    def _material(self, asked: Mapping[int, Criterion], completion: Completion, call: PendingCall) -> Material:
         assert self.reviewer is not None
         state = self.journal.state
         cited = {claim.observation for claim in (call.evidence.claims if call.evidence else ()) if claim.found}
@@ -194,7 +241,7 @@ class Acceptance:
         wanted = " ".join([completion.result, *(criterion.text for criterion in asked.values())])
         others = [id for id in texts if id not in cited]
         scored = dict(zip(others, scores([texts[id] for id in others], wanted), strict=True))
-        best = sorted((id for id in others if scored[id]), key=lambda id: -scored[id])[:OTHERS]
+        best = sorted(others, key=lambda id: -scored[id])[:OTHERS]
         observations = {id: text for id, text in texts.items() if id in cited or id in best}
         changes = net(deeds(read(self.journal.folder), self._artifact))
         files = {
@@ -211,11 +258,7 @@ class Acceptance:
         criteria = self.journal.state.criteria
         digest = " ".join(str(one.criterion) for one in undecided)
         if call.allowed and call.approved == digest:
-            met = tuple(
-                Verdict(criterion=one.criterion, state="met", proof=f"yes, by {call.by}", by="person")
-                for one in undecided
-            )
-            return self._record(CriteriaJudged(call_id=call.id, verdicts=met))
+            return self._record(CriteriaJudged(call_id=call.id, verdicts=tuple(self._settled(call, undecided))))
         if call.allowed is False:
             told = f"The person says that it is not met: {criteria[undecided[0].criterion - 1].text}. {call.reason}"
             return self._send_back(call, told.strip())
@@ -230,6 +273,15 @@ class Acceptance:
             texts = "; ".join(criteria[one.criterion - 1].text for one in undecided)
             self._record(RunPaused(status="waiting", reason=f"y/n needed: is this so? {texts}"))
         return None
+
+    def _settled(self, call: PendingCall, undecided: Sequence[Verdict]) -> Iterator[Verdict]:
+        """After a person's yes: what was not checked for want of it is checked, the rest is as they say."""
+        for one in undecided:
+            criterion = self.journal.state.criteria[one.criterion - 1].model_copy(update={"by": "person"})
+            if one.by == "check" and not self.executor.may_check(criterion):
+                yield self._checked(call, one.criterion, criterion, self._changed_that_checks_read())
+            else:
+                yield Verdict(criterion=one.criterion, state="met", proof=f"yes, by {call.by}", by="person")
 
     # -- how it ends ---------------------------------------------------------------------------------------------------
 
@@ -259,6 +311,14 @@ class Acceptance:
 
     def _record(self, event: Event) -> None:
         self.journal.append(event)
+
+
+def _by_a_person(asked: Mapping[int, Criterion], why: str) -> list[Verdict]:
+    return [Verdict(criterion=number, state="person", proof=why, by="person") for number in asked]
+
+
+def _again(verdict: Verdict) -> Verdict:
+    return verdict.model_copy(update={"state": "unclear", "proof": "the result is another than the one reviewed"})
 
 
 def _cannot_tell(asked: Mapping[int, Criterion], why: str) -> tuple[Verdict, ...]:

@@ -8,7 +8,7 @@ from string import Template
 from autoagent import handover, memory, reviewing, stall
 from autoagent.acceptance import Acceptance
 from autoagent.ask import Answer, Call, ask
-from autoagent.criteria import Draft
+from autoagent.criteria import Draft, with_goal
 from autoagent.errors import ThoughtError
 from autoagent.events import (
     ApprovalGiven,
@@ -112,7 +112,9 @@ class Agent:
     def settle_criteria(self, draft: Draft) -> None:
         """A person at a terminal edits what has to be true before the work starts; else the draft counts as it is."""
         if self.setup.approve == "never" or not self.people.edit_criteria(self.state):
-            self.record(CriteriaSet(criteria=draft.criteria, by="model"))
+            reviewed = self.acceptance.reviews
+            criteria = with_goal(draft.criteria) if reviewed else draft.criteria
+            self.record(CriteriaSet(criteria=criteria, by="model"))
 
     def act(self, pending: Pending) -> None:
         if completion := self.executor.act(pending):
@@ -214,12 +216,14 @@ class Agent:
     def hand_over(self, reason: str) -> None:
         """By the model in a small context of its own; by a digest where that does not fit or comes to nothing."""
         room = min(handover.MATERIAL_TOKENS, self.setup.context_tokens // 2)
-        written = None
-        if self.writes_prose:
+        written, unused = None, self.state.unused
+        if unused and unused.purpose == "handover":  # the program died before anything came of it
+            written, _ = handover.parse(unused.reply, self.state)
+        elif self.writes_prose:
             count = self.fast_model.count
             asked = handover.request(self.prompts.handover, reason)
             shown = handover.material(self.state, room, count)
-            context = memory.fresh_context(asked, shown, count)
+            context = memory.fresh_context(asked, shown, count, memory.factor_of(self.state))
             if answer := self.ask("handover", self.fast_model, context):
                 written, problem = handover.parse(answer.reply.text, self.state)
                 self.record(answer.event("handover", problem=problem))

@@ -55,9 +55,11 @@ def _expected(given: str) -> Criterion:
         raise ConfigError(f"--expect {given!r}: give a file of the workspace, as in: --expect 'report.md ~ Total'")
     if tilde and not pattern:
         raise ConfigError(f"--expect {given!r}: nothing stands behind the ~")
+    import regex
+
     try:
-        re.compile(pattern)
-    except re.error as error:
+        regex.compile(pattern)
+    except regex.error as error:
         raise ConfigError(f"--expect {given!r}: {pattern!r} is no regular expression ({error})") from None
     text = f"{file} holds {pattern}" if pattern else f"{file} is there"
     return Criterion(text=text, file=file, pattern=pattern, by="person")

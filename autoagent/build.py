@@ -20,7 +20,7 @@ from autoagent.effects import Effects
 from autoagent.env import Fetched, Files, Found
 from autoagent.errors import ConfigError, JournalError, SandboxError
 from autoagent.events import CriteriaSet, NetworkAllowed, RuleKept, RunResumed, RunStarted, Setup
-from autoagent.executor import Executor
+from autoagent.executor import Executor, made_by
 from autoagent.history import WorkspaceHistory
 from autoagent.journal import Journal, artifact, make_folder
 from autoagent.masking import Mask
@@ -599,7 +599,9 @@ def _make_effects(journal: Journal, setup: Setup, files: Files, people: People) 
 
     programs = SandboxedPrograms(folder / "programs", setup.sandbox, reach, network=setup.sandbox_network)
     history = WorkspaceHistory(folder / "undo", workspace, forbidden=forbidden)
-    return Effects(files, programs, history, people, lambda change: policy.may_not_change(change, journal.state))
+    return Effects(
+        files, programs, history, people, lambda change: policy.may_not_change(change, journal.state, made_by(journal))
+    )
 
 
 def own_prompts(setup: Setup) -> Path | None:

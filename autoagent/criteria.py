@@ -76,6 +76,9 @@ def check_words(criterion: Criterion) -> str:
     return " and ".join(found)
 
 
+_BREAK, _SHOWN = "\n", 200  # of a proof in a list
+
+
 def listed(criteria: Sequence[Criterion], verdicts: Sequence[Verdict]) -> list[str]:
     """Each criterion with its state, one a line, for the model."""
     found = {verdict.criterion: verdict for verdict in verdicts}
@@ -83,7 +86,7 @@ def listed(criteria: Sequence[Criterion], verdicts: Sequence[Verdict]) -> list[s
     for number, criterion in enumerate(criteria, 1):
         verdict, how = found.get(number), check_words(criterion)
         how = f" (the program checks: {how})" if how and how != criterion.text else ""
-        came = f" — {_WORDS[verdict.state]}: {verdict.proof}" if verdict else ""
+        came = f" — {_WORDS[verdict.state]}: {verdict.proof.partition(_BREAK)[0][:_SHOWN]}" if verdict else ""
         lines.append(f"{number}. {criterion.text}{how}{came}")
     return lines
 
@@ -91,23 +94,55 @@ def listed(criteria: Sequence[Criterion], verdicts: Sequence[Verdict]) -> list[s
 _WORDS = {"met": "met", "unmet": "not met", "unclear": "cannot tell", "person": "a person decides"}
 
 
+GOAL = "The goal is reached in full, and what the result says of it is shown by what was read or made."
 _TESTS = (
-    "test_*.py", "*_test.py", "tests/*", "test/*", "__tests__/*", "conftest.py", "pytest.ini", "tox.ini", "*.test.*",
-    "*.spec.*", "*_test.go", "*_spec.rb", "*Test.java",
+    "test_*.py", "*_test.py", "tests/*", "test/*", "__tests__/*", "*.test.*", "*.spec.*", "*_test.go", "*_spec.rb",
+    "*Test.java",
 )  # fmt: skip  # as pytest, jest, go, rspec and JUnit find them
+STEERING = (
+    "conftest.py", "pytest.ini", ".pytest.ini", "pytest.py", "unittest.py", "sitecustomize.py", "usercustomize.py",
+    "GNUmakefile",
+)  # fmt: skip  # what decides for others wherever it appears
+_SETTINGS = {  # what a program is told by
+    "make": ("Makefile", "makefile", "*.mk"),
+    "pytest": ("pyproject.toml", "tox.ini", "setup.cfg"),
+    "tox": ("tox.ini", "pyproject.toml", "setup.cfg"),
+    "npm": ("package.json",), "npx": ("package.json",), "yarn": ("package.json",), "pnpm": ("package.json",),
+    "jest": ("package.json", "jest.config.*"), "vitest": ("vite*.config.*", "package.json"), "cargo": ("Cargo.toml",),
+}  # fmt: skip
 _CHECKS = re.compile(r"test|check|verif|spec", re.IGNORECASE)
+_WORD = re.compile(r"[^\s;&|()<>'\"`$]+")
 
 
 def read_by_checks(criteria: Sequence[Criterion], protect: Sequence[str]) -> tuple[str, ...]:
     """Patterns of files that decide what a check comes to: a run that could change them could make itself pass.
 
-    Those a person named, and where a command checks, test files and the checking scripts that the command names.
+    Those a person named, and where a command checks, test files, scripts that the command names, and settings of the
+    programs that it runs. A list of names and no proof: the code under test may bring its own ways to pass.
     """
-    words = [word.removeprefix("./") for one in criteria for word in one.command.split()]
-    scripts = [word for word in words if "." in word and _CHECKS.search(word.rpartition("/")[2])]
-    return (*protect, *(_TESTS if words else ()), *scripts)
+    words = [word for one in criteria for word in _WORD.findall(one.command)]
+    found = [pattern for name in protect for pattern in _with_what_is_beneath(name)]
+    if words:
+        found += [*_TESTS, *STEERING]
+    for word in words:
+        found += _SETTINGS.get(word.rpartition("/")[2], ())
+        if word.endswith(".sh") or ("/" in word and _CHECKS.search(word)) or ("." in word and _CHECKS.search(word)):
+            found += [*_with_what_is_beneath(word), f"{word.replace('.', '/')}.py", f"{word.replace('.', '/')}/*"]
+    return tuple(dict.fromkeys(found))
+
+
+def _with_what_is_beneath(name: str) -> tuple[str, ...]:
+    plain = name.strip().removeprefix("./").rstrip("/")
+    return (plain, f"{plain}/*") if plain else ()
 
 
 def is_read_by(patterns: Sequence[str], path: str) -> bool:
     """Whether a path of the workspace, in any folder, is one of these; `*` also stands for slashes."""
     return any(fnmatchcase(path, pattern) or fnmatchcase(path, f"*/{pattern}") for pattern in patterns)
+
+
+def with_goal(criteria: Sequence[Criterion]) -> tuple[Criterion, ...]:
+    """The model's own criteria, and the goal beside them: what it drafts for itself may be too easy."""
+    if any(one.by == "person" for one in criteria) or any(one.text == GOAL for one in criteria):
+        return tuple(criteria)
+    return (*criteria, Criterion(text=GOAL))

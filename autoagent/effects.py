@@ -33,6 +33,7 @@ LOST = (
     "OUTCOME UNKNOWN: it was started, and what watched over it was ended by somebody else before its end was recorded. "
     "It may have taken effect fully, partly or not at all: look before you repeat it."
 )
+TAMPERED = "trusted files"  # the control that puts back what a program may not change
 NOT_KEPT = "Not run: what it may change could not be kept for undo"
 
 
@@ -139,7 +140,8 @@ class Effects:
     def check(self, id: str, program: Program, left_s: float | None) -> Result:
         """A program of ours that tells whether something holds; what it changes is kept as a command's is.
 
-        One that had ended when the run's own process died is not run again; one whose end nobody saw is.
+        One that had ended when the run's own process died is not run again, until what it came to is journalled and it
+        may be forgotten; one whose end nobody saw is.
         """
         try:
             self.history.begin(id, None)
@@ -153,9 +155,7 @@ class Effects:
             result = failed(error)
         except OSError as error:
             return Result("failed", f"{NOT_KEPT} ({error.strerror or error}).")
-        result = self._with_changes(id, result, by_program=True)
-        self.programs.forget(id)
-        return result
+        return self._with_changes(id, result, by_program=True)
 
     def difference(self, change: FileChange) -> str:
         """A changed file as what is different, a new one as it is; "" for what is no text, or may hold secrets."""
@@ -265,7 +265,7 @@ class Effects:
         changed, put_back, note = self._put_back_obeyed(changed)
         notes = [note, f"[Changed: {_names(changed)}]" if changed else ""]
         text = "\n".join([result.text, *filter(None, notes)])
-        control = "trusted files" if note else ""
+        control = TAMPERED if note else ""
         return replace(result, text=text, changed=changed, put_back=put_back, detail=result.detail or control)
 
     def _put_back_obeyed(self, changed: tuple[FileChange, ...]) -> tuple[tuple[FileChange, ...], tuple[str, ...], str]:

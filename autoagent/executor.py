@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO, cast
 
@@ -25,8 +26,9 @@ from autoagent.events import (
     RunPaused,
     Setup,
 )
-from autoagent.history.changes import INLINE, changes_json
+from autoagent.history.changes import INLINE, changes_json, deeds
 from autoagent.journal import Journal, artifact
+from autoagent.journal import read as read_journal
 from autoagent.people import People
 from autoagent.programs import Program, Progress
 from autoagent.registry import Bound, Registry
@@ -75,7 +77,7 @@ class Executor:
             decision = self._decide(bound)
             if decision.action == "deny":  # before it is planned: also a plan that fails would tell of what it read
                 return self._refuse(call, bound, decision)
-            if repeats := self._repeats(call):
+            if repeats := self._repeats(call, bound):
                 refused = Result("refused", repeats)
                 return self._finish(call, refused, seen, ends_batch=bound.command.effect != "reads")
             planned = bound.run(env) if bound.command.returns_change or bound.command.returns_program else None
@@ -122,8 +124,11 @@ class Executor:
         return "" if decision.action == "allow" else f"not checked: `{criterion.command}` needs your yes"
 
     def run_check(self, id: str, program: Program) -> Result:
-        """Run a criterion's command; what it changes in the workspace is journalled."""
-        self.settle()
+        """Run a criterion's command; what it changes in the workspace is journalled.
+
+        What runs in the background ends first: it could change what the check reads while that runs.
+        """
+        self.end_programs()
         result = self.effects.check(id, program, self._left_s(since=time.monotonic()))
         self._tell_of_changes(result.changed, result.put_back)
         return result
@@ -185,14 +190,24 @@ class Executor:
             except CommandError:
                 break
             mere = bound.command.effect == "reads" and bound.command.idempotent and not call.asked
-            if not mere or decision.action != "allow" or decision.by == GRANTED or self._repeats(call):
+            if not mere or decision.action != "allow" or decision.by == GRANTED or self._repeats(call, bound):
                 break
             found.append(_Read(call, bound, decision.by))
         return found
 
-    def _repeats(self, call: PendingCall) -> str:
+    def _repeats(self, call: PendingCall, bound: Bound) -> str:
         """Why the loop guard lets it not run, in words for the model, or ""."""
-        return stall.refusal(self.journal.state, call.call)
+        told = stall.refusal(self.journal.state, call.call)
+        return "" if told and self._is_changed(bound.paths) else told
+
+    def _is_changed(self, paths: Sequence[str]) -> bool:
+        """Whether a file is no longer as this run saw it: somebody else is at work, and reading it again is no loop."""
+        seen = self.journal.state.seen
+        try:
+            real = [self.files.real_name(path) for path in paths]
+            return any(path in seen and self.files.fingerprint(path) != seen[path] for path in real)
+        except CommandError:
+            return False
 
     def _read_side_by_side(self, reads: Sequence["_Read"]) -> None:
         """Run reading commands in threads; their observations keep the order of the thought.
@@ -269,6 +284,7 @@ class Executor:
             known_address=lambda address: self.known.holds(address, state),
             containment=self.effects.programs.containment,
             changes=(planned.path, planned.source) if planned else (),
+            made=made_by(self.journal),
             replaces=planned is not None and (bool(planned.source) or planned.before != ABSENT),
         )
 
@@ -516,6 +532,17 @@ class _Read:
     call: PendingCall
     bound: Bound
     allowed_by: str
+
+
+def made_by(journal: Journal) -> Callable[[str], bool]:
+    """Whether the run made a file: by its journal, for its state does not name all that a program made at once."""
+
+    def made(path: str) -> bool:
+        done = deeds(read_journal(journal.folder), partial(artifact, journal.folder))
+        first = next((change for deed in done for change in deed.changed if change.path == path), None)
+        return first is not None and first.before.kind == "absent"
+
+    return made
 
 
 def whole_text(journal: Journal, observation: Observation) -> str:

@@ -61,11 +61,11 @@ def build_context(state: State, system: str, tail: str, *, fixed_tokens: int, ta
     return Context(messages, sections, estimated, math.ceil(estimated * factor_of(state)))
 
 
-def fresh_context(system: str, text: str, count: Count) -> Context:
-    """A context of its own: what is asked for, and the one text that it is asked of."""
+def fresh_context(system: str, text: str, count: Count, factor: float) -> Context:
+    """A context of its own: what is asked for, and the one text that it is asked of. `factor`: see `factor_of`."""
     sizes = {"rules": count(system) + FRAMING_TOKENS, "text": count(text) + FRAMING_TOKENS}
     messages: list[Message] = [{"role": "system", "content": system}, {"role": "user", "content": text}]
-    return Context(messages, sizes, sum(sizes.values()), sum(sizes.values()))
+    return Context(messages, sizes, sum(sizes.values()), math.ceil(sum(sizes.values()) * factor))
 
 
 def factor_of(state: State) -> float:
@@ -109,7 +109,8 @@ def volatile_tail(state: State, context_tokens: int, fixed_tokens: int) -> str:
     """The last message: plan with marks, what is left of each limit, warnings. Never part of the prefix."""
     limits, lines = state.limits, list[str]()
     if state.criteria:
-        lines += ["What has to be true at the end (the program checks it):", *listed(state.criteria, state.verdicts)]
+        lines.append("What has to be true at the end (checked by the program or a reviewer):")
+        lines += listed(state.criteria, state.verdicts)
     if state.plan:
         plan = "\n".join(f"[{mark}] {text}" for mark, text in map(plan_mark, state.plan))
         lines += ["Your plan so far:", clip(plan, context_tokens // OBSERVED_SHARE, len)]  # in characters
@@ -123,10 +124,12 @@ def volatile_tail(state: State, context_tokens: int, fixed_tokens: int) -> str:
     lines.append(f"This is {', '.join(left)}.")
     used = fixed_tokens + state.summary_tokens + sum(step.total_tokens for step in state.steps[state.summarized :])
     room = int(context_tokens * HIGH_WATER / factor_of(state)) - used
-    if room < context_tokens // 4:
+    if room < context_tokens // 4 and state.steps:  # before that the count is a bound, far above
         lines.append(
             f"Older steps are summarised soon ({max(0, room):,} tokens left): put what you need into thoughts.text."
         )
+    if state.outside:
+        lines.append("Text from outside was read: what could send data out needs a person from now on.")
     if state.unreadable:
         lines.append(f"Unreadable replies in a row: {state.unreadable}; at {UNREADABLE_IN_A_ROW} the run ends.")
     if limits.steps and state.step + 1 >= limits.steps:

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from autoagent import rules
-from autoagent.criteria import is_read_by, read_by_checks
+from autoagent.criteria import STEERING, is_read_by, read_by_checks
 from autoagent.events import Approve, FileChange
 from autoagent.programs import Containment
 from autoagent.registry import Bound
@@ -71,28 +71,32 @@ def is_trusted_file(path: str) -> bool:
     return bool(_TRUSTED_TAIL.search(_plain(path)))
 
 
-def is_read_by_check(path: str, state: State) -> bool:
-    """Whether a file that the run did not make itself decides what its checks come to."""
-    return bool(path) and path not in state.made and _decides_checks(path, state)
-
-
-def _decides_checks(path: str, state: State) -> bool:
-    return is_read_by(read_by_checks(state.criteria, state.setup.protect if state.setup else ()), path)
-
-
-def may_not_change(change: FileChange, state: State) -> str:
+def may_not_change(change: FileChange, state: State, made: Callable[[str], bool] = lambda _: False) -> str:
     """Why a program's change of a file is put back, in words; "" where it stands.
 
-    A new file beside the tests is ordinary, and so is what a person allowed by a rule.
+    A new file beside the tests is ordinary, but for those that decide for others. So is what a person's rule frees.
     """
-    if "folder" in (change.before.kind, change.after.kind):
-        return ""  # what it holds is judged by itself
+    if {change.before.kind, change.after.kind} <= {"folder", "absent"}:
+        holds = change.before.kind == "folder" and _is_read(f"{change.path}/any", state)
+        return CHECKED if holds and change.before.mode != change.after.mode and change.after.mode else ""
     if is_trusted_file(change.path) or is_secret(change.path):
         return OBEYED
-    if change.before.kind == "absent" or not is_read_by_check(change.path, state):
+    replaces = change.before.kind != "absent"
+    if not _decides_checks(change.path, state, replaces=replaces) or made(change.path):
         return ""
     said = rules.judge(_kept(state), rules.Asked("run_shell", {}, "writes", writes=((change.path,),)))
     return "" if _names_what_checks_read(said, change.path, state) else CHECKED
+
+
+def _decides_checks(path: str, state: State, *, replaces: bool) -> bool:
+    """Whether a change of this path could make a check pass: not a new test, and not what the run made itself."""
+    if not path or path in state.made or not _is_read(path, state):
+        return False
+    return replaces or is_read_by(STEERING, path)
+
+
+def _is_read(path: str, state: State) -> bool:
+    return is_read_by(read_by_checks(state.criteria, state.setup.protect if state.setup else ()), path)
 
 
 def _names_what_checks_read(said: rules.Verdict | None, path: str, state: State) -> bool:
@@ -100,7 +104,7 @@ def _names_what_checks_read(said: rules.Verdict | None, path: str, state: State)
     if said is None or said.action != "allow":
         return False
     folder = said.rule.text.removeprefix("write:").removesuffix("**")
-    return said.rule.text.startswith(("exact:", f"write:{path}")) or _decides_checks(f"{folder}any", state)
+    return said.rule.text.startswith(("exact:", f"write:{path}")) or _is_read(f"{folder}any", state)
 
 
 def _plain(path: str) -> str:
@@ -120,6 +124,7 @@ def decide(
     containment: Containment,
     changes: Sequence[str] = (),
     replaces: bool = False,
+    made: Callable[[str], bool] = lambda _: False,
 ) -> Decision:
     """Whether a call runs, is asked, or is refused. `real_name` follows links inside the workspace.
 
@@ -127,7 +132,7 @@ def decide(
     `containment`: what holds the programs of this run. In continuous mode (`never`) nothing is asked: what would need
     a person is refused, and the model told. A person's deny comes first; what no rule can allow is looked at next.
     `changes`: the real names that a planned change writes, beside those that stand in the arguments. `replaces`: a
-    file is there already.
+    file is there already. `made`: whether the run made a file itself, of those that its state does not name.
     """
     touched = _touched(bound, real_name, changes)
     asked = _asked(bound, touched)
@@ -137,7 +142,7 @@ def decide(
         return Decision("deny", f"rule: deny {said.rule.text}", reason)
     if certain := _whatever_rules_say(bound, {name for names in touched for name in names}, approve):
         return certain
-    read = next((path for path in changes if replaces and is_read_by_check(path, state)), "")
+    read = next((path for path in changes if _decides_checks(path, state, replaces=replaces) and not made(path)), "")
     if read and not _names_what_checks_read(said, read, state):
         why = f"A check of this run reads {read}: changed, it could pass without the goal being reached."
         return _ask("read by a check", why, asked, approve, alone=ALONE)

@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from autoagent.claims import Evidence
@@ -13,7 +14,7 @@ from autoagent.reading import read_object
 
 _STATES: Mapping[str, Any] = {"met": "met", "not met": "unmet", "cannot tell": "unclear", "only a person": "person"}
 LEAST = 20  # tokens of a part, to be of use
-_SHORTEST = 3  # characters of a passage that shows anything
+_SHORTEST, _SHORTEST_WITH_FIGURE = 8, 4  # letters and digits of a passage that shows anything
 _TEXT = {"type": "string"}
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -39,6 +40,14 @@ SCHEMA: dict[str, Any] = {
 }  # the passage before the verdict, so that the one leads to the other
 
 
+@dataclass(frozen=True)
+class Material:
+    """What a reviewer sees; `shows` is the part that a passage may be of: no words of the goal or of the program."""
+
+    text: str
+    shows: str
+
+
 def material(
     goal: str,
     criteria: Mapping[int, Criterion],
@@ -50,7 +59,7 @@ def material(
     nonce: str,
     limit: int,
     count: Count,
-) -> str:
+) -> Material:
     """What the reviewer sees within `limit` tokens: goal, criteria to judge, result, evidence, files, what was read.
 
     `files` are those made or changed, by path, as a difference where they were there before; `read` the observations
@@ -58,9 +67,9 @@ def material(
     criteria are shown.
     """
     asked = "\n".join(f"{number}. {criterion.text}" for number, criterion in criteria.items())
-    head = [f"# Goal\n\n{goal}", f"# Criteria to judge\n\n{asked}"]
-    head.append(f"# Result\n\n{clip(result, limit // 3, count)}")
+    result = clip(result, limit // 3, count)
     looked_up = clip("\n".join(_evidence_lines(evidence)), limit // 6, count)
+    head = [f"# Goal\n\n{goal}", f"# Criteria to judge\n\n{asked}", f"# Result\n\n{result}"]
     head.append(f"# Evidence\n\n{looked_up}")
     room = max(0, limit - count("\n\n".join(head)) - FRAMING_TOKENS * (len(files) + len(read)))
     parts = {f"# File {path}": text for path, text in files.items() if text.strip()}
@@ -68,12 +77,20 @@ def material(
     sizes = [count(text) for text in parts.values()]
     shares = allot(room, sizes)
     question = " ".join(criterion.text for criterion in criteria.values())
-    shown = [
-        fenced(name, excerpt(text, question, share, count), nonce)
+    shown = {
+        name: excerpt(text, question, share, count)
         for (name, text), share, size in zip(parts.items(), shares, sizes, strict=True)
         if share >= min(size, LEAST)
-    ]
-    return "\n\n".join([*head, *shown])
+    }
+    quotes = [claim.quote for claim in (evidence.claims if evidence else ()) if claim.found]
+    supported = _without(result, [fact.text for fact in (evidence.loose if evidence else ())])
+    fences = [fenced(name, text, nonce) for name, text in shown.items()]
+    return Material("\n\n".join([*head, *fences]), "\n".join([*shown.values(), *quotes, supported]))
+
+
+def _without(result: str, loose: Sequence[str]) -> str:
+    """The lines of a result that hold nothing without evidence."""
+    return "\n".join(line for line in result.split("\n") if not any(text in line for text in loose))
 
 
 def _evidence_lines(evidence: Evidence | None) -> Iterator[str]:
@@ -88,20 +105,24 @@ def _evidence_lines(evidence: Evidence | None) -> Iterator[str]:
         yield f"- {fact.kind} {fact.text} in {fact.where}: found in nothing that was read or computed"
 
 
-def verdicts(reply: str, criteria: Mapping[int, Criterion], shown: str) -> tuple[Verdict, ...]:
-    """What the reviewer says of each criterion. A "met" counts only with a passage that really stands in `shown`.
+def verdicts(reply: str, criteria: Mapping[int, Criterion], goal: str, shows: str) -> tuple[Verdict, ...]:
+    """What the reviewer says of each criterion. A "met" counts only with a passage that really stands in `shows`.
 
-    A criterion that it leaves out is "cannot tell". Raises ThoughtError for a reply that can't be read.
+    Words of the goal or of a criterion show nothing. A criterion that is left out is "cannot tell"; of several verdicts
+    on one the worst counts. Raises ThoughtError for a reply that can't be read.
     """
     data = read_object(reply)
     given: Any = data.get("verdicts")
     if not isinstance(given, list):
         raise ThoughtError('The reply has no list "verdicts".')
-    folded = _folded(shown)
+    asked = _folded(" ".join([goal, *(criterion.text for criterion in criteria.values())]))
+    folded = _folded(shows)
     found: dict[int, Verdict] = {}
     for item in cast(list[Any], given):
-        if isinstance(item, dict) and (verdict := _verdict(cast(dict[str, Any], item), folded)):
-            found.setdefault(verdict.criterion, verdict)
+        verdict = _verdict(cast(dict[str, Any], item), asked, folded) if isinstance(item, dict) else None
+        if verdict and verdict.criterion in criteria:
+            before = found.get(verdict.criterion, verdict)
+            found[verdict.criterion] = max(before, verdict, key=lambda one: _WORSE.index(one.state))
     left_out = "the review says nothing of it"
     return tuple(
         found.get(number, Verdict(criterion=number, state="unclear", proof=left_out, by="review"))
@@ -109,15 +130,23 @@ def verdicts(reply: str, criteria: Mapping[int, Criterion], shown: str) -> tuple
     )
 
 
-def _verdict(item: Mapping[str, Any], shown: str) -> Verdict | None:
+_WORSE = ("met", "person", "unclear", "unmet")
+
+
+def _verdict(item: Mapping[str, Any], asked: str, shows: str) -> Verdict | None:
     number, said = item.get("criterion"), str(item.get("verdict", "")).strip().lower()
     if not isinstance(number, int) or said not in _STATES:
         return None
     passage, why = str(item.get("passage") or "").strip(), str(item.get("why") or "").strip()
     state, proof = _STATES[said], passage if said == "met" else why or passage
-    if state == "met" and not (len(_folded(passage)) >= _SHORTEST and _folded(passage) in shown):
+    if state == "met" and not _is_shown(_folded(passage), asked, shows):
         state, proof = "unclear", f"the passage that is to show it does not stand in what was read: “{passage[:200]}”"
     return Verdict(criterion=number, state=state, proof=proof, source=str(item.get("source") or ""), by="review")
+
+
+def _is_shown(passage: str, asked: str, shows: str) -> bool:
+    least = _SHORTEST_WITH_FIGURE if any(char.isdecimal() for char in passage) else _SHORTEST
+    return sum(char.isalnum() for char in passage) >= least and passage in shows and passage not in asked
 
 
 def _folded(text: str) -> str:

@@ -105,7 +105,8 @@ _WORDS: dict[Kind, tuple[str, str, str]] = {  # for people, for the model, as th
     ),
     "wait": (
         "waited by {name} {count} times, nothing new",
-        "You waited by {name} {count} times, and nothing new came ({seen_in}). Wait longer at once, or go on.",
+        "You waited by {name} {count} times, and nothing new came ({seen_in}). Wait longer at once, go on with "
+        "something else, or end with give_up and say what did not come.",
         "{name} waited {count} times, and nothing new came",
     ),
     "idle": (
@@ -142,7 +143,7 @@ def refusal(state: State, call: CommandCall) -> str:
     if shown is None or all(seen.waits for seen in found):
         return ""
     return (
-        f"{REPEATED} its result would be that of observation {shown.id}, and nothing was changed since. "
+        f"{REPEATED} its result would be that of observation {shown.id}, and this run changed nothing since. "
         "Use that, or do something else."
     )
 

@@ -144,7 +144,9 @@ class State:
     verdicts: tuple[Verdict, ...] = ()  # the newest of each criterion, by its number
     reviews: int = 0  # rounds
     evidence: Evidence | None = None  # of the newest result that was looked up
-    looked_up: int = 0  # results
+    gaps: int = 0  # results in which something had no evidence
+    unused: ModelReplied | None = None  # of a review or a hand-over, that nothing came of yet
+    acted: bool = False  # a command was started that does more than read
     handover: HandoverWritten | None = None
     handed_over: int = 0  # the step after which it was written
     handover_told: bool = False  # the model has read it
@@ -207,7 +209,7 @@ def apply(state: State, event: Event) -> State:
         case CriteriaJudged() | EvidenceChecked():
             return _apply_to_ending(state, event)
         case HandoverWritten():
-            return replace(state, handover=event, handed_over=state.step, handover_told=False)
+            return replace(state, handover=event, handed_over=state.step, handover_told=False, unused=None)
         case RuleKept():
             return replace(state, rules=(*state.rules, Rule(action=event.action, text=event.rule)))
         case PersonSaid():
@@ -241,13 +243,15 @@ def _apply_to_ending(state: State, event: CriteriaJudged | EvidenceChecked) -> S
     state = replace(state, worked_s=state.worked_s + event.seconds)
     match event:
         case EvidenceChecked():
-            state = replace(state, evidence=event.evidence, looked_up=state.looked_up + 1)
+            gaps = state.gaps + bool(event.evidence.without)
+            state = replace(state, evidence=event.evidence, gaps=gaps)
             found = {"evidence": event.evidence}
         case CriteriaJudged():
             new = {verdict.criterion: verdict for verdict in event.verdicts}
             kept = {verdict.criterion: verdict for verdict in state.verdicts} | new
             reviews = max(state.reviews, event.round)
-            state = replace(state, verdicts=tuple(kept[number] for number in sorted(kept)), reviews=reviews)
+            verdicts = tuple(kept[number] for number in sorted(kept))
+            state = replace(state, verdicts=verdicts, reviews=reviews, unused=None if event.round else state.unused)
             found = {"reviewed" if event.round else "checked": True}
     pending = state.pending
     if pending is None:
@@ -356,7 +360,7 @@ def _apply_reply(state: State, event: ModelReplied) -> State:
         told = f"{REVIEWED}\n{event.said}"
         return _close(state, "skipped", told, event.tokens + 80)
     if event.purpose != "step":
-        return state
+        return replace(state, unused=event) if event.purpose in ("acceptance", "handover") else state
     if called and called.estimated_tokens and not event.usage_estimated:
         ratio = event.usage.input_tokens / called.estimated_tokens
         state = replace(state, calibration=min(MOST_CALIBRATION, ratio))
@@ -369,7 +373,7 @@ def _apply_reply(state: State, event: ModelReplied) -> State:
     calls = tuple(PendingCall(f"{number}.{i}", call) for i, call in enumerate(event.thought.commands, 1))
     step = Step(number, event.said, event.tokens, ())
     plan = event.thought.plan or state.plan
-    if event.thought.draft and not state.settled:
+    if event.thought.draft and not state.settled and not state.acted:  # what has to be true is said before the work
         state = replace(state, draft=event.thought.draft)
     return replace(state, step=number, thought=event.thought, plan=plan, pending=Pending(step, calls), unreadable=0)
 
@@ -427,7 +431,8 @@ def _apply_to_pending(
                 call, call=edited, allowed=event.allowed, approved=event.digest, by=event.by, reason=event.reason
             )
         case CommandStarted():
-            state = replace(state, granted=state.granted - (event.allowed_by == GRANTED))
+            acted = state.acted or bool(event.path or event.sandbox or not event.repeatable)
+            state = replace(state, granted=state.granted - (event.allowed_by == GRANTED), acted=acted)
             call = replace(call, started=event)
         case CommandFinished():
             return _apply_finish(state, pending, at, event)

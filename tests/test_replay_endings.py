@@ -89,7 +89,7 @@ def test_what_only_a_person_decides_replays_with_their_answer(world: World) -> N
 def test_criteria_that_the_model_drafts_replay(world: World) -> None:
     first = json.loads(json.dumps(WRITE))
     first["criteria"] = [{"text": "there is a report", "command": None, "file": "report.md", "pattern": None}]
-    assert run_with(world, [first | {"needs": None}, done("ok")], evidence="off").status == "reached"
+    assert run_with(world, [first | {"needs": None}, done("ok")], evidence="off", review="off").status == "reached"
     assert [event.by for event in world.events("criteria_set")] == ["model"]
     assert is_the_same(world)
 
