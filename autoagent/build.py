@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 from autoagent import __version__, policy, prompts
 from autoagent.agent import Agent
 from autoagent.budget import COST_USD, REPLY_TOKENS, STEPS, Limits, Usage, dollars
-from autoagent.criteria import Criterion
+from autoagent.criteria import Criterion, is_read_by, read_by_checks
 from autoagent.effects import Effects
 from autoagent.env import Fetched, Files, Found
 from autoagent.errors import ConfigError, JournalError, SandboxError
@@ -48,6 +49,7 @@ OFFLINE = "offline"
 OPENAI = "https://api.openai.com/v1"
 UNKNOWN_WINDOW = 32_768  # of a model that the catalog does not know
 OFFLINE_WINDOW = 1_000_000
+MOST_ENTRIES = 20_000  # of a workspace, looked at for what a pattern fits
 OTHER_MODELS = ("fast_model", "review_model", "escalate_model")
 ROOMY = 32_768  # a window that any step fits: nothing is counted
 SHORT_REPLY = 1_000  # tokens of a thought with a command or two
@@ -357,6 +359,8 @@ def start_run(
     check = next((one.command for one in criteria if one.command), "")
     if check and setup.sandbox == "none" and not setup.unsandboxed:
         raise ConfigError(f"--check {check!r}: nothing here can hold programs. Install bubblewrap, or add --no-sandbox")
+    for pattern in _fitting_nothing(setup):
+        notify(f"--protect {pattern}: no file of the workspace fits it")
     registry = make_registry(setup, notify, commands)
     goals = [text.encode("utf-8", "replace").decode() for text in goals]  # an argument may hold any bytes
     goal = goals[0] if len(goals) == 1 else "\n".join(f"{i}. {text}" for i, text in enumerate(goals, 1))
@@ -386,6 +390,16 @@ def start_run(
     if criteria:
         journal.append(CriteriaSet(criteria=tuple(criteria), by="flags"))
     return journal
+
+
+def _fitting_nothing(setup: Setup) -> list[str]:
+    """The patterns of protected files that no file of the workspace fits: a slip that would protect nothing."""
+    left = list(setup.protect)
+    if left:
+        with Workspace(Path(setup.workspace), forbidden=own_folders()) as files:
+            for entry in islice(files.entries(recursive=True), MOST_ENTRIES):
+                left = [pattern for pattern in left if not is_read_by(read_by_checks((), (pattern,)), entry.path)]
+    return left
 
 
 def keep_rules(journal: Journal, rules: Sequence[tuple[Action, str]]) -> None:

@@ -145,6 +145,8 @@ def decide(
     read = next((path for path in changes if _decides_checks(path, state, replaces=replaces) and not made(path)), "")
     if read and not _names_what_checks_read(said, read, state):
         why = f"A check of this run reads {read}: changed, it could pass without the goal being reached."
+        if is_read_by(read_by_checks((), state.setup.protect if state.setup else ()), read):
+            why = f"A person protected {read} (--protect)."
         return _ask("read by a check", why, asked, approve, alone=ALONE)
     needs_person = _needs_person(bound, state, containment, known_address)
     if needs_person and not _is_allowed_anyway(said, by=needs_person[0]):

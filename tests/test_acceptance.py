@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from accepting import FILE, TEXT, WRITE, WRITES, asked_by, check, drafting, verdicts
 from support import World, finish, no, outcomes, yes
 
 from autoagent import build
@@ -14,44 +15,11 @@ from autoagent.places import new_run_folder
 from autoagent.state import State
 from autoagent.testing import ModelServer, Reply, done, thought
 
-WRITES = [("write_file", {"path": "report.md", "text": "Acme costs 49 euros.\n"})]
-WRITE = thought(commands=WRITES)
-TEXT, FILE = {"text": "the price of Acme is given"}, {"text": "there is a report", "file": "report.md"}
-
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setenv("AUTOAGENT_REVIEW", "auto")
     return World(tmp_path, monkeypatch)
-
-
-def drafting(*criteria: dict[str, Any], commands: list[Any]) -> dict[str, Any]:
-    return json.loads(json.dumps(thought(commands=commands))) | {"criteria": list(criteria), "needs": None}
-
-
-def verdicts(*given: tuple[int, str, str]) -> dict[str, Any]:
-    """A reviewer's reply: the criterion, what it says, the passage; the same of the one after it, which is the goal."""
-    given = (*given, (given[-1][0] + 1, *given[-1][1:]))
-    items = [
-        {"criterion": number, "passage": passage, "source": "", "why": "because", "verdict": said}
-        for number, said, passage in given
-    ]
-    return {"verdicts": items}
-
-
-def asked_by(world: World, script: list[Any], *criteria: Criterion, **flags: Any) -> tuple[State, list[Any]]:
-    """A run whose person gave criteria, and the requests that came."""
-    with ModelServer(script) as server:
-        settings = world.settings(server, {name.replace("__", "."): value for name, value in flags.items()})
-        setup, limits = build.make_setup(settings, build.choose_model(settings), world.workspace)
-        started = build.start_run(new_run_folder(), setup, limits, ["Go"], criteria=criteria, notify=world.notes.append)
-        answer = {"yes": yes, "no": no, "": None}[flags.get("person", "")] if "person" in flags else None
-        state = finish(world.agent(started, settings, answer, ()))
-        return state, [request.body for request in server.requests]
-
-
-def check(command: str, *, by: Any = "person") -> Criterion:
-    return Criterion(text=command, command=command, by=by)
 
 
 # What the runtime checks itself
@@ -379,179 +347,3 @@ def test_a_rule_for_all_that_is_around_does_not_free_what_a_check_reads(world: W
 def test_the_state_of_criteria_is_a_fold_of_the_journal(world: World) -> None:
     state, _ = asked_by(world, [done("x"), WRITE, done("y")], check("test -s report.md"), review="off")
     assert state_of(world.folder) == state
-
-
-# What a model could do to pass all the same
-
-
-@pytest.mark.parametrize("draft", [{"text": "all done", "command": "true"}, {"text": "x", "file": "there.txt"}])
-def test_the_goal_is_judged_beside_a_draft_that_is_too_easy(world: World, draft: dict[str, Any]) -> None:
-    world.file("there.txt", "x")
-    script = [drafting(draft, commands=[("list_files", {})]), done("a"), verdicts((1, "not met", "")), done("b")]
-    with ModelServer([*script, verdicts((1, "not met", ""))]) as server:
-        state = world.run(server)
-    assert (state.status, [one.text for one in state.criteria][1:]) == ("unreached", [GOAL])
-
-
-def test_a_draft_after_the_first_act_is_too_late(world: World) -> None:
-    late = drafting({"text": "passes", "command": "true"}, commands=[("list_files", {})])
-    with ModelServer([WRITE, late, done("x")]) as server:
-        assert world.run(server, review="off").criteria == ()
-
-
-EASIER = [
-    ("make test", {"Makefile": "test:\n\tfalse\n"}, "printf 'test:\\n\\ttrue\\n' > Makefile"),
-    ("sh './check.sh'; exit $?", {"check.sh": "exit 1\n"}, "echo 'exit 0' > check.sh"),
-    ("sh run.sh", {"run.sh": "exit 1\n"}, "echo 'exit 0' > run.sh"),
-    ("python3 -m checks.verify", {"checks/verify.py": "raise SystemExit(1)\n"}, "echo > checks/verify.py"),
-    ("python3 test_a.py", {"test_a.py": "assert False\n"}, "mv test_a.py old.py; echo > test_a.py"),
-    ("python3 tests/a.py", {"tests/a.py": "assert False\n"}, "mv tests old; mkdir tests; echo > tests/a.py"),
-    (
-        "python3 pkg/tests/test_a.py", {"pkg/tests/test_a.py": "assert False\n"},
-        "mv pkg old && mkdir -p weak/tests && echo > weak/tests/test_a.py && ln -s weak pkg",
-    ),
-    ("python3 -m unittest discover tests", {"tests/test_a.py": "assert False\n"}, "chmod 000 tests"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("command", "files", "easier"), EASIER, ids=[one[0] for one in EASIER])
-def test_a_check_is_not_made_easier_by_a_program(
-    world: World, command: str, files: dict[str, str], easier: str
-) -> None:
-    for name, content in files.items():
-        world.file(name, content)
-    script = [
-        thought(commands=[("run_shell", {"command": easier})]),
-        done("passes"),
-        thought(commands=[("give_up", {"reason": "no"})]),
-    ]
-    state, _ = asked_by(world, script, check(command), review="off")
-    assert state.status == "unreached", state.verdicts
-
-
-def test_what_runs_in_the_background_can_not_exchange_what_a_check_reads(world: World) -> None:
-    world.file("test_a.py", "assert False\n")
-    flips = "while true; do echo pass > w; mv w test_a.py; sleep 0.1; done"
-    started = thought(commands=[("run_shell", {"command": flips, "background": True})])
-    script = [started, done("passes"), thought(commands=[("give_up", {"reason": "no"})])]
-    state, _ = asked_by(world, script, check("sleep 0.4; python3 test_a.py"), review="off")
-    assert state.status == "unreached"
-
-
-@pytest.mark.parametrize("pattern", ["data/", "data", "./data/*", "data/*"])
-def test_a_protected_folder_may_be_named_in_any_way(world: World, pattern: str) -> None:
-    world.file("data/a.csv", "1\n")
-    change = thought(commands=[("run_shell", {"command": "echo 2 > data/a.csv; echo new > data/b.csv"})])
-    with ModelServer([change, done("x")]) as server:
-        settings = world.settings(server, {"review": "off"})
-        setup, limits = build.make_setup(settings, build.choose_model(settings), world.workspace)
-        setup = setup.model_copy(update={"protect": (pattern,)})
-        started = build.start_run(new_run_folder(), setup, limits, ["Go"], notify=world.notes.append)
-        state = finish(world.agent(started, settings, None, ()))
-    assert (world.text("data/a.csv"), state.put_back) == ("1\n", ("data/a.csv",))
-
-
-SHOWS_NOTHING = [
-    "# Goal",
-    "goal is reached in full",
-    "Criteria to judge",
-    "No claim with a source is given.",
-    "the",
-    "of it",
-]
-
-
-@pytest.mark.parametrize("passage", SHOWS_NOTHING)
-def test_words_of_the_goal_of_the_criteria_or_of_the_program_show_nothing(world: World, passage: str) -> None:
-    script = [
-        drafting(TEXT, commands=WRITES),
-        done("x"),
-        verdicts((1, "met", passage)),
-        done("y"),
-        verdicts((1, "met", passage)),
-    ]
-    with ModelServer(script) as server:
-        assert world.run(server, goal="Find the price of it").status == "waiting"
-
-
-def test_of_two_verdicts_on_one_criterion_the_worse_counts(world: World) -> None:
-    both = verdicts((1, "met", "Acme costs 49 euros"), (1, "not met", ""), (1, "met", "Acme costs 49 euros"))
-    with ModelServer([drafting(TEXT, commands=WRITES), done("x"), both, done("y"), both]) as server:
-        assert world.run(server).status == "unreached"
-
-
-def test_killed_between_a_review_and_its_verdicts_the_review_is_not_paid_twice(world: World) -> None:
-    class Dies(Journal):
-        def append(self, event: Any) -> State:
-            if event.type == "criteria_judged":
-                raise KeyboardInterrupt
-            return super().append(event)
-
-    script = [drafting(TEXT, commands=WRITES), done("x"), verdicts((1, "met", "Acme costs 49 euros"))]
-    with ModelServer(script) as server:
-        agent = world.start(server, journal=Dies)
-        with pytest.raises(KeyboardInterrupt):
-            agent.run()
-        agent.journal.close()
-        agent.close()
-        assert world.run_again(world.folder, server).status == "reached"
-        assert len(server.requests) == 3
-
-
-def test_a_check_that_had_ended_is_not_run_again_after_a_kill_in_the_next_one(world: World) -> None:
-    class Dies(Journal):
-        def append(self, event: Any) -> State:
-            if event.type == "criteria_judged":
-                raise KeyboardInterrupt
-            return super().append(event)
-
-    criteria = [check("echo a >> one.txt"), check("echo b >> two.txt")]
-    with ModelServer([done("x")]) as server:
-        settings = world.settings(server, {"review": "off"})
-        setup, limits = build.make_setup(settings, build.choose_model(settings), world.workspace)
-        started = build.start_run(new_run_folder(), setup, limits, ["Go"], criteria=criteria, notify=print)
-        started.close()
-        agent = world.agent(Dies(started.folder), settings, None, ())
-        with pytest.raises(KeyboardInterrupt):
-            agent.run()
-        agent.journal.close()
-        agent.close()
-        assert world.run_again(world.folder, server).status == "reached"
-    assert (world.text("one.txt"), world.text("two.txt")) == ("a\n", "b\n")
-
-
-def test_a_result_that_was_not_reviewed_is_not_met_by_the_review_of_another(world: World) -> None:
-    script = [
-        drafting(TEXT, {"text": "it is pretty"}, commands=WRITES), done("Acme costs 49 euros"),
-        verdicts((1, "met", "Acme costs 49"), (2, "only a person", "")),
-    ]  # fmt: skip
-    with ModelServer(script) as server:
-        assert world.run(server).status == "waiting"
-    no_twice = [done("again"), verdicts((1, "met", "Acme costs 49"), (2, "only a person", "")), done("banana")]
-    with ModelServer(no_twice) as server:
-        answers = iter([no, no])
-        state = world.run_again(world.folder, server, answer=lambda asked: next(answers, lambda _: None)(asked))
-    assert state.status == "waiting"
-    assert state.reason.startswith("y/n needed: is this so? the price of Acme is given")
-
-
-def test_a_review_never_makes_good_a_check_that_was_not_run(world: World) -> None:
-    drafted = drafting({"text": "passes", "command": "false"}, commands=[("list_files", {})])
-    with ModelServer([drafted, done("x"), verdicts((1, "met", "0 files, 0 folders"))]) as server:
-        state = world.run(server, review="always", approve="acts")
-    assert (state.status, state.verdicts[0].state) == ("waiting", "person")
-
-
-def test_a_yes_to_a_check_that_needed_one_runs_it(world: World) -> None:
-    drafted = drafting({"text": "passes", "command": "false"}, commands=[("list_files", {})])
-    with ModelServer([drafted, done("x"), thought(commands=[("give_up", {"reason": "it fails"})])]) as server:
-        state = world.run(server, review="off", approve="acts", answer=yes)
-    assert (state.status, state.verdicts[0].state) == ("unreached", "unmet")
-
-
-def test_a_models_own_criterion_tells_nothing_of_a_secret(world: World) -> None:
-    world.file(".env", "KEY=hunter2-long-enough\n")
-    drafted = drafting({"text": "k", "file": ".env", "pattern": "KEY=hun"}, commands=[("list_files", {})])
-    with ModelServer([drafted, done("x"), thought(commands=[("give_up", {"reason": "no"})])]) as server:
-        state = world.run(server, review="off")
-    assert "may hold secrets" in state.verdicts[0].proof
