@@ -383,7 +383,7 @@ class Executor:
         text = memory.clip(said, share or self._share(), self.count)
         whole = _whole(result.whole) or said
         whole = self.journal.keep(whole) if whole != text else ""
-        if whole and not (result.says_more and text == said):
+        if whole and not (result.says_more and text == said) and _holds_more(_whole(result.whole) or said, text):
             text += f"\n[Clipped. The whole text: read_observation {call.id}]"
         self.journal.append(
             CommandFinished(
@@ -547,6 +547,12 @@ def made_by(journal: Journal) -> Callable[[str], bool]:
 
 def whole_text(journal: Journal, observation: Observation) -> str:
     return artifact(journal.folder, observation.artifact) if observation.artifact else observation.text
+
+
+def _holds_more(whole: str, shown: str) -> bool:
+    """Whether a line that says something is not shown: what only lacks empty lines is not clipped for a reader."""
+    lines = {line.strip() for line in shown.split("\n")}
+    return any(line.strip() not in lines and not line.strip().isdecimal() for line in whole.split("\n") if line.strip())
 
 
 def _inline(changed: tuple[FileChange, ...]) -> tuple[FileChange, ...]:

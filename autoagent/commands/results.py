@@ -53,7 +53,7 @@ def read_results(env: Env, query: str, found: Found, read: int) -> Excerpt:
     amount = "1 result" if len(found.hits) == 1 else f"{len(found.hits)} results"
     top = "\n".join([f"{amount} of {found.by}, {pages} read", *found.notes])
     shown = _shown(env, query, top, results, others)
-    return Excerpt(shown, "\n\n".join([top, *(result.whole for result in results)]))
+    return Excerpt(shown, "\n\n".join([top, *(result.whole for result in results), *others]))
 
 
 def _fetched(env: Env, hit: Hit) -> WebPage:
