@@ -118,3 +118,18 @@ def test_the_command_line_ends_with_exit_code_3(world: World) -> None:
         )
     assert ran.returncode == 3
     assert "list_files was asked for 8 times with the same result" in ran.stderr + ran.stdout
+
+
+def test_a_file_that_somebody_else_changes_is_read_again_however_often_it_was_the_same(world: World) -> None:
+    path = world.file("status.txt", "starting\n")
+    look = thought(commands=[("read_file", {"path": "status.txt"})])
+
+    def reply(body: dict[str, Any]) -> Any:
+        if "This is step 6" in body["messages"][-1]["content"]:
+            path.write_text("ready\n")
+        return done("ready") if "This is step 7" in body["messages"][-1]["content"] else look
+
+    with ModelServer([Repeat(reply)]) as server:
+        state = world.run(server)
+    assert state.status == "reached"
+    assert observations(state)[5].text.endswith("ready")
