@@ -4,10 +4,12 @@ Rules: events are immutable; a field may be added with a default, never renamed 
 on the outside world is bracketed by two events, one before (intent) and one after (result).
 """
 
+import math
+import re
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, TypeAdapter
 
 from autoagent.budget import Limits, Usage
 from autoagent.claims import Evidence
@@ -27,17 +29,40 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
+_YEARS = range(1970, 9999)  # that are years in every time zone
+
+
+def _moment(at: str) -> str:
+    if not _MOMENT.fullmatch(at) or datetime.fromisoformat(at).year not in _YEARS:
+        raise ValueError(f"{at[:40]!r} is no moment such as 2026-11-29T18:44:35.123Z")
+    return at
+
+
+def _amounts(read: Any) -> Any:
+    """What a journal says of amounts: no limit, price or count is endless or no number."""
+    given = cast(dict[str, Any], read) if isinstance(read, dict) else {}
+    for name, value in given.items():
+        if isinstance(value, str | float) and not math.isfinite(float(value)):
+            raise ValueError(f"{name} is {value}, which is no amount")
+    return cast(Any, read)
+
+
+_Usage = Annotated[Usage, BeforeValidator(_amounts)]
+_Limits = Annotated[Limits, BeforeValidator(_amounts)]
+
+
 class _Event(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     seq: int = 0  # position in the journal from 1, set by the journal
-    at: str = Field(default_factory=_now)  # information only; order is `seq`
+    at: Annotated[str, AfterValidator(_moment)] = Field(default_factory=_now)  # information only; order is `seq`
 
 
 class Setup(BaseModel):
     """What a run keeps when it is resumed, unless a flag says otherwise. Never a key."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     model: str
     base_url: str = ""
@@ -75,11 +100,11 @@ class RunStarted(_Event):
     name: str = ""
     role: str = ""
     setup: Setup
-    limits: Limits
+    limits: _Limits
     system: str
     nonce: str
     version: str
-    usage: Usage = Usage()  # calls made before the run, to propose its goals
+    usage: _Usage = Usage()  # calls made before the run, to propose its goals
     outside: str = ""  # what of foreign words it starts among, in words for people
     forked_from: str = ""  # "7f3a step 14"
 
@@ -87,7 +112,7 @@ class RunStarted(_Event):
 class RunResumed(_Event):
     type: Literal["run_resumed"] = "run_resumed"
     setup: Setup | None = None
-    limits: Limits | None = None
+    limits: _Limits | None = None
     system: str = ""
     changed: tuple[str, ...] = ()  # files that others changed while the run stood still
 
@@ -162,7 +187,7 @@ class ModelCalled(_Event):
     model: str
     tail: str
     estimated_tokens: int  # input as counted here, before calibration
-    reserved: Usage
+    reserved: _Usage
 
 
 class ModelReplied(_Event):
@@ -175,7 +200,7 @@ class ModelReplied(_Event):
     purpose: Purpose = "step"
     reply: str
     finish_reason: str = ""
-    usage: Usage
+    usage: _Usage
     usage_estimated: bool = False
     seconds: float = 0.0
     thought: Thought | None = None

@@ -5,6 +5,7 @@ undo does not cover (node_modules and the like, very large files), and what othe
 """
 
 import errno
+import fcntl
 import os
 import re
 import shutil
@@ -25,6 +26,9 @@ from autoagent.state import State, apply
 
 _KEPT = re.compile(rb'"([0-9a-f]{64})"')  # what may name an artifact
 _SPECIAL = "no file, folder or link"
+_CLONE = 0x40049409  # FICLONE of linux/fs.h
+_NOT_IN_KERNEL = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+_CHUNK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ def fork(folder: Path, step: int, workspace: Path | None = None) -> Fork:
         events = list(read(folder))
         cut = _end_of(events, step)
         old, new = Path(setup.workspace), new_run_folder()
+        if old.is_symlink():  # whoever made it one would have us copy what the run never saw
+            raise ConfigError(f"the workspace {old} of run {journal.state.run_id} is a link now, no folder of its own")
         if not old.is_dir():
             raise ConfigError(f"the workspace {old} of run {journal.state.run_id} is not there")
         target = _free_folder(old, workspace, new.name)
@@ -156,12 +162,60 @@ def _copied(source: Path, target: Path, path: str) -> Iterator[tuple[str, str]]:
         yield path, _SPECIAL
         return
     try:
-        shutil.copy2(source, target, follow_symlinks=False)
-        _same_owner(source, target)
+        if stat.S_ISREG(mode):
+            _copy_content(source, target)
+        else:
+            target.symlink_to(source.readlink())
+        _same_status(source, target)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise
         yield path, _reason(error)
+
+
+def _copy_content(source: Path, target: Path) -> None:
+    """As a clone that shares its blocks where the file system makes those; else only what is no hole."""
+    reading = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    making = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with (
+        os.fdopen(os.open(source, reading), "rb") as old,
+        os.fdopen(os.open(target, making, 0o600), "wb") as new,  # nobody else's to read until it has its own mode
+    ):
+        try:
+            fcntl.ioctl(new.fileno(), _CLONE, old.fileno())
+        except OSError:
+            size = os.fstat(old.fileno()).st_size
+            for start, end in _filled(old.fileno(), size):
+                _copy_range(old.fileno(), new.fileno(), start, end)
+            new.truncate(size)
+
+
+def _filled(file: int, size: int) -> Iterator[tuple[int, int]]:
+    """Where a file holds content, from each hole's end to the next hole; all of it where holes can't be seen."""
+    at = 0
+    while at < size:
+        try:
+            start = os.lseek(file, at, os.SEEK_DATA)
+            at = os.lseek(file, start, os.SEEK_HOLE)
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # which says that the rest is a hole
+                yield at, size
+            return
+        yield start, min(at, size)
+
+
+def _copy_range(old: int, new: int, at: int, end: int) -> None:
+    """In the kernel where it can do that between these two; a file that became shorter meanwhile just ends."""
+    while at < end:
+        try:
+            copied = os.copy_file_range(old, new, end - at, at, at)
+        except OSError as error:
+            if error.errno not in _NOT_IN_KERNEL:
+                raise
+            copied = os.pwrite(new, os.pread(old, min(end - at, _CHUNK), at), at)
+        if not copied:
+            return
+        at += copied
 
 
 def _same_status(source: Path, target: Path) -> None:
@@ -237,7 +291,8 @@ def _write_journal(old: Path, new: Path, events: Sequence[Event], step: int, wor
     lines = [seal(event) for event in made]
     named = {name.decode() for line in lines for name in _KEPT.findall(line)}
     for name in sorted(named):
-        if (old / "artifacts" / name).exists():
+        path = old / "artifacts" / name
+        if path.is_file() and not path.is_symlink():
             make_folder(new / "artifacts")
             _link(old / "artifacts" / name, new / "artifacts" / name)
     replace_file(new / "journal.jsonl", b"".join(lines))

@@ -6,12 +6,14 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
+import stat
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 from pydantic import ValidationError
 
@@ -21,6 +23,8 @@ from autoagent.state import State, apply
 
 _CRC = b',"crc":"'
 _CRC_LENGTH = len(_CRC) + 8 + 2  # eight hex digits and `"}`
+_NAME = re.compile(r"[0-9a-f]{64}")  # of an artifact
+MOST_BYTES = 1 << 30  # of an artifact, or of a line
 
 
 def seal(event: Event) -> bytes:
@@ -59,8 +63,9 @@ def unseal(line: bytes, where: str) -> Event:
         data: dict[str, Any] = json.loads(body + b"}")
     except (ValueError, RecursionError):
         raise JournalCorrupt(f"{where}: the line is no JSON. Nothing was changed.") from None
-    version = data.get("v", FORMAT)
-    if data.get("type") not in TYPES or not isinstance(version, int) or version > FORMAT:
+    version, kind = data.get("v", FORMAT), data.get("type")
+    known = isinstance(kind, str) and kind in TYPES
+    if not known or not isinstance(version, int) or version > FORMAT:
         raise JournalTooNew(f"{where}: written by a newer autoagent. Update autoagent to open this run.")
     try:
         return EVENT.validate_python(data, strict=False)
@@ -72,8 +77,10 @@ def unseal(line: bytes, where: str) -> Event:
 def read(folder: Path, after: int = 0) -> Iterator[Event]:
     """Events of a run with seq > after. What follows the last newline was never promised: dropped."""
     path = folder / "journal.jsonl"
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+    with _open_to_read(path) as file:
+        for number, line in enumerate(iter(lambda: file.readline(MOST_BYTES), b""), start=1):
+            if len(line) == MOST_BYTES:
+                raise JournalCorrupt(f"{path}: line {number}: is longer than {MOST_BYTES >> 30} GB")
             if not line.endswith(b"\n"):
                 return
             event = unseal(line[:-1], f"{path}: line {number}")
@@ -180,14 +187,31 @@ class Journal:
 
 def artifact(folder: Path, name: str) -> str:
     """A text kept with `Journal.keep`. Raises JournalCorrupt where it is missing or damaged."""
+    if not _NAME.fullmatch(name):
+        raise JournalCorrupt(f"{folder / 'journal.jsonl'}: it names a kept text {name[:80]!r}, which is no SHA-256")
     path = folder / "artifacts" / name
     try:
-        content = path.read_bytes()
+        with _open_to_read(path) as file:
+            if os.fstat(file.fileno()).st_size > MOST_BYTES:
+                raise JournalCorrupt(f"{path}: is larger than {MOST_BYTES >> 30} GB")
+            content = file.read()
     except OSError as error:
         raise JournalCorrupt(f"{path}: {error.strerror}") from None
     if hashlib.sha256(content).hexdigest() != name:
         raise JournalCorrupt(f"{path}: is damaged (its content does not fit its name)")
-    return content.decode("utf-8", "surrogatepass")
+    try:
+        return content.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        raise JournalCorrupt(f"{path}: is no text") from None
+
+
+def _open_to_read(path: Path) -> BinaryIO:
+    """A record may be a stranger's: what is no file would block, or never end. Raises JournalCorrupt for that."""
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise JournalCorrupt(f"{path}: is no file")
+    return file
 
 
 def delete_run(folder: Path) -> None:

@@ -78,7 +78,7 @@ def run_folders(runs: Path) -> list[Path]:
 def is_live(folder: Path) -> bool:
     """Whether a process holds the run now."""
     try:
-        fd = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(folder / "lock", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return False
     try:

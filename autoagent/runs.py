@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from autoagent.thoughts import CommandCall
 
 INDEX = "index.sqlite"  # beside the folder of the runs
-MAKER = f"{__version__} 2"  # summaries of another version are made anew; count up when their meaning changes
+MAKER = f"{__version__} 3"  # summaries of another version are made anew; count up when their meaning changes
 GOAL_CHARS, QUESTION_CHARS = 2_000, 300
 INTERRUPTED = "was interrupted"
 _MAIN = ("path", "command", "url", "query", "question", "source", "code", "id", "paths", "text")
@@ -72,21 +72,28 @@ def list_runs(runs: Path) -> list[RunSummary]:
 
 def summarise(folder: Path) -> RunSummary:
     """The run's journal in a line, read whole. Raises OSError; damage is told in `problem`."""
-    from autoagent.figures import as_text, figures
-    from autoagent.journal import read
-    from autoagent.state import State, apply
-
-    state, since = State(), ""
     try:
-        events = list(read(folder))
-        for event in events:
-            state = apply(state, event)
-            if event.type in ("run_started", "run_resumed", "run_paused", "run_ended", "approval_asked"):
-                since = event.at
+        return _folded(folder)
     except AutoagentError as error:
         word = "newer" if isinstance(error, JournalTooNew) else "damaged"
         told = str(error).removeprefix(f"{folder / 'journal.jsonl'}: ")
         return RunSummary(folder.name, problem=f"{word}: {told}")
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever one journal holds, the other runs are listed
+        return RunSummary(folder.name, problem=f"damaged: {type(error).__name__}: {error}")
+
+
+def _folded(folder: Path) -> RunSummary:
+    from autoagent.figures import as_text, figures
+    from autoagent.journal import read
+    from autoagent.state import State, apply
+
+    state, since, events = State(), "", list(read(folder))
+    for event in events:
+        state = apply(state, event)
+        if event.type in ("run_started", "run_resumed", "run_paused", "run_ended", "approval_asked"):
+            since = event.at
     return _summary(folder.name, state, since)._replace(took=as_text(figures(events)))
 
 

@@ -300,3 +300,37 @@ def test_as_json_it_names_the_run_its_workspace_and_what_is_not_as_it_was(world:
     assert (told["step"], told["not_as_it_was"]) == (2, [])
     assert told["resume"] == f"autoagent resume {told['run']}"
     assert Path(told["workspace"]).is_dir()
+
+
+def test_a_file_with_holes_is_copied_with_them(world: World) -> None:
+    played(world)
+    sparse, size = world.file("disk.img", ""), 1 << 33
+    with sparse.open("r+b") as file:
+        for at, words in ((1 << 20, b"first"), (1 << 32, "둘째".encode())):
+            file.seek(at)
+            file.write(words)
+        file.truncate(size)
+    copy = fork(world.folder, 1).workspace / "disk.img"
+    found = copy.stat()
+    assert (found.st_size, copy.stat().st_mode) == (size, sparse.stat().st_mode)
+    assert found.st_blocks <= sparse.stat().st_blocks
+    with copy.open("rb") as file:
+        assert [os.pread(file.fileno(), 6, at) for at in (0, 1 << 20, 1 << 32, size - 3)] == [
+            bytes(6),
+            b"first\0",
+            "둘째".encode(),
+            bytes(3),
+        ]
+
+
+def test_a_workspace_that_became_a_link_is_not_followed(world: World, tmp_path: Path) -> None:
+    played(world)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "private.txt").write_text("no")
+    world.workspace.rename(tmp_path / "moved")
+    world.workspace.symlink_to(elsewhere)
+    with pytest.raises(ConfigError, match="is a link now"):
+        fork(world.folder, 1)
+    assert not list(tmp_path.glob("ws-*"))
+    assert len(list((world.state / "autoagent/runs").iterdir())) == 1

@@ -212,7 +212,7 @@ def test_what_only_a_newer_version_can_read_is_refused_untouched(small: Path, ne
 
 
 def test_a_field_that_a_later_version_added_does_no_harm(small: Path) -> None:
-    fields = {"seq": 5, "at": "2030", "type": "person_said", "text": "t", "by": "x", "mood": "good"}
+    fields = {"seq": 5, "at": "2030-01-01T00:00:00Z", "type": "person_said", "text": "t", "by": "x", "mood": "good"}
     small.write_bytes(small.read_bytes() + line_of(fields))
     with Journal(small.parent) as journal:
         assert journal.state.seq == 5

@@ -144,12 +144,14 @@ def test_a_run_at_work_replays_as_far_as_it_is(world: World) -> None:
     assert seen == [(True, 5)]
 
 
-RECORDINGS = sorted((Path(__file__).parents[1] / "examples/recordings").glob("*/run"))
+RECORDINGS = sorted(path.parent for path in Path(__file__).parents[1].glob("examples/recordings/*/recording.json"))
 
 
-@pytest.mark.parametrize("folder", RECORDINGS, ids=[folder.parent.name for folder in RECORDINGS])
+@pytest.mark.parametrize("folder", RECORDINGS, ids=[folder.name for folder in RECORDINGS])
 def test_a_recording_of_ours_replays_without_state_settings_or_network(world: World, folder: Path) -> None:
-    found = replay(folder)
-    assert found.difference is None, f"record it again: python scripts/record.py {folder.parent} ({found.difference})"
+    again = f"record it: python scripts/record.py examples/recordings/{folder.name}"
+    assert (folder / "run/journal.jsonl").is_file(), again
+    found = replay(folder / "run")
+    assert found.difference is None, f"{again} ({found.difference})"
     assert found.whole
     assert not world.state.exists()

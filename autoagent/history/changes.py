@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
+from autoagent.errors import JournalCorrupt
 from autoagent.events import CommandFinished, CommandStarted, Event, FileChange, FilesChanged, FileState, FilesUndone
 
 _CHANGES: TypeAdapter[tuple[FileChange, ...]] = TypeAdapter(tuple[FileChange, ...])
@@ -167,7 +168,10 @@ def changes_of(
     """What it did to the workspace, also where that is a list beside the journal."""
     if not event.changed_artifact:
         return event.changed
-    return _CHANGES.validate_json(artifact(event.changed_artifact), strict=False)
+    try:
+        return _CHANGES.validate_json(artifact(event.changed_artifact), strict=False)
+    except ValidationError:
+        raise JournalCorrupt(f"artifacts/{event.changed_artifact}: is no list of changes") from None
 
 
 def _unrecorded(done: Sequence[Deed], undone: Sequence[FileChange]) -> tuple[FileChange, ...]:

@@ -31,12 +31,14 @@ from autoagent.memory import FRAMING_TOKENS, Count
 from autoagent.models import Hear, Heard, Message, Pricing, Reply, unheard
 from autoagent.programs import Progress
 from autoagent.registry import Registry
+from autoagent.replay import ending
 from autoagent.replay.difference import Difference
 from autoagent.replay.record import Over, Record
 from autoagent.state import Pending, PendingCall, State
 
 _OF_COMMANDS = (ApprovalAsked, CommandStarted, CommandFinished, FilesChanged)
 _OF_ENDINGS = (*_OF_COMMANDS, CriteriaSet, CriteriaJudged, EvidenceChecked, RunEnded, ModelCalled, HandoverWritten)
+_GIVES_UP = "give_up"
 
 
 class Counter(Protocol):
@@ -74,7 +76,7 @@ class RecordedModel:
         timeout_s: float | None,
         hear: Hear = unheard,
     ) -> Reply:
-        """What came then. Raises Over where nobody knows: the process died while it waited."""
+        """What came then. Raises Over where nobody knows: the process died, or the record has a hole."""
         match self.record.expected():
             case ModelReplied() as replied:
                 return Reply(replied.reply, replied.usage, replied.finish_reason, replied.usage_estimated)
@@ -89,7 +91,7 @@ class RecordedModel:
                 again = failed.wait_s is not None
                 raise ModelUnavailable(failed.problem, retryable=again, may_be_billed=failed.may_be_billed)
             case _:
-                raise Over
+                raise self.record.differs("model_replied or model_failed")
 
     def close(self) -> None: ...
 
@@ -119,13 +121,15 @@ class RecordedPrice:
 class RecordedExecutor:
     """Stands for the Executor: what came of commands is taken from the record, nothing runs.
 
-    What was found out at the end of a run (checks, evidence, a review) was found out in the world: that too.
+    What was found out at the end of a run (checks, evidence, a review) was found out in the world: that too. Whether
+    it was enough for the end is decided anew. Without `can_judge` nothing but a person reviewed.
     """
 
     record: Record
     registry: Registry
     setup: Setup
     count: Count
+    can_judge: bool
 
     def act(self, pending: Pending) -> None:
         """The recorded events of the next command, or of those that ran side by side."""
@@ -161,13 +165,29 @@ class RecordedExecutor:
     def _take(self, event: Event, call: PendingCall) -> None:
         if isinstance(event, CommandFinished) and event.tokens:
             self._compare("tokens", event, str(event.tokens), str(self.count(event.text) + FRAMING_TOKENS))
+        if isinstance(event, CommandFinished) and event.outcome == "ok" and not self._has_begun(event.call_id):
+            raise self.record.differs(f"command_started {event.call_id}")
         if isinstance(event, RunEnded) and event.status == "reached":
-            self._compare("result", event, event.result, str(call.call.args.get("result", event.result)))
+            self._reaches(event, call)
+        if isinstance(event, CriteriaJudged) and ending.unasked(event, self.record.before):
+            raise self.record.differs("model_called acceptance")
         self.record.take()
+
+    def _reaches(self, event: RunEnded, call: PendingCall) -> None:
+        """Raises Over where this call does not end the run as reached."""
+        if call.call.name == _GIVES_UP:
+            self._compare("status", event, event.status, "unreached")
+        self._compare("result", event, event.result, str(call.call.args.get("result", event.result)))
+        if lacks := ending.missing(self.record.state, self.record.before, call.id, can_judge=self.can_judge):
+            raise self.record.differs(lacks)
 
     def _compare(self, name: str, event: Event, recorded: str, now: str) -> None:
         if recorded != now:
             raise Over(Difference(self.record.at, event.seq, event.type, name, recorded, now))
+
+    def _has_begun(self, call_id: str) -> bool:
+        pending = self.record.state.pending
+        return pending is not None and any(call.started for call in pending.calls if call.id == call_id)
 
     def _in_the_middle(self) -> bool:
         """A command has begun and not ended, a reviewer is asked, or what it said was not judged yet."""

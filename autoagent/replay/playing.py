@@ -67,7 +67,7 @@ def replay(
     played = play(loading=False)
     if played.difference and not played.state.step:  # bytes bounded the first request, perhaps
         again = play(loading=True)
-        played = played if again.difference and not again.state.step else again
+        played = again if again.state.seq > played.state.seq else played
     notes = list[str]()
     if started.version != __version__:
         notes.append(f"recorded by autoagent {started.version}; this is {__version__}")
@@ -101,8 +101,10 @@ class _Player:
         except Over as over:
             if over.difference:
                 raise Over(replace(over.difference, note=self._why(agent, over.difference))) from None
-            if not self.record.is_between:
+            if self.record.is_done:
                 raise
+            if not self.record.is_between:  # nothing of a run goes on after its process ended, until it is resumed
+                raise self.record.differs("run_resumed") from None
             return
         if self.record.next is not None and self.record.state.seq == before and not self.record.is_between:
             raise self.record.differs(f"the run stands: {self.record.state.status} {self.record.state.reason}".strip())
@@ -115,7 +117,9 @@ class _Player:
         known = setup if own else setup.model_copy(update={"plugins": ()})  # nothing of ours is loaded for a stranger
         registry = build.make_registry(known, self.notify, self.commands)
         model = self._model(setup.model)
-        executor = RecordedExecutor(record, registry, setup, model.count)
+        writes_prose = setup.model != build.OFFLINE
+        can_judge = writes_prose or bool(setup.review_model)
+        executor = RecordedExecutor(record, registry, setup, model.count, can_judge)
         own_prompts = build.own_prompts(setup) if own else None
         agent = Agent(
             record,
@@ -133,7 +137,7 @@ class _Player:
             fast_model=self._other(setup.fast_model),
             review_model=self._other(setup.review_model),
             escalate_model=self._other(setup.escalate_model),
-            writes_prose=setup.model != build.OFFLINE,
+            writes_prose=writes_prose,
         )
         self._know_fixed_part(agent, model)
         return agent

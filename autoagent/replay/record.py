@@ -63,6 +63,17 @@ class Record(Journal):
         return self._events[seq] if seq < len(self._events) else None
 
     @property
+    def before(self) -> Sequence[Event]:
+        """All that was recorded up to now."""
+        return self._events[: self.state.seq]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is over: at the end of the record, or after the step that was asked for."""
+        until = self._until is not None and self.state.step >= self._until and self.state.pending is None
+        return until or self.next is None
+
+    @property
     def at(self) -> int:
         """The step that the next event belongs to."""
         return self.state.step + (self.state.pending is None and self.state.status == "running")
@@ -94,8 +105,7 @@ class Record(Journal):
     def expected(self, *, between: bool = False) -> Event:
         """The recorded event that is to come. Raises Over where there is none, or the process that wrote it ended."""
         event = self.next
-        done = self._until is not None and self.state.step >= self._until and self.state.pending is None
-        if event is None or done or (self.is_between and not between):
+        if event is None or self.is_done or (self.is_between and not between):
             raise Over
         return event
 
