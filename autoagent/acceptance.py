@@ -39,7 +39,6 @@ from autoagent.programs import USUAL_S, Program
 from autoagent.reviewing import Material
 from autoagent.state import PendingCall
 
-REPORTS = (".md", ".markdown", ".txt", ".rst")
 ROUNDS = 2  # of reviews in one run
 PATTERN_S = 2.0  # that a regular expression may take
 OTHERS = 12  # observations beside those that are cited, of the ones that say most of what is asked
@@ -168,8 +167,10 @@ class Acceptance:
             except CommandError:
                 return False
 
-        reports = {path: self._text(path) for path in state.wrote if path.casefold().endswith(REPORTS)}
-        found = evidence.look_up(completion.result, completion.claims, self._reads(), reports=reports, exists=exists)
+        reports = {path: self._text(path) for path in state.wrote if evidence.is_report(path)}
+        found = evidence.look_up(
+            completion.result, completion.claims, self._reads(), reports=reports, exists=exists, began=state.started_at
+        )
         seconds = time.monotonic() - began
         self._record(EvidenceChecked(call_id=call.id, evidence=found, seconds=seconds))
 
@@ -305,7 +306,7 @@ class Acceptance:
     def _note_in_reports(self, call: PendingCall, found: Evidence) -> None:
         """A report says itself what of it has no support: at its end, so that nothing that a check found is moved."""
         for path in dict.fromkeys(fact.where for fact in found.loose):
-            if path.casefold().endswith(REPORTS):
+            if evidence.is_report(path):
                 facts = [fact.text for fact in found.loose if fact.where == path]
                 self.executor.add_to_file(f"{call.id}-note", path, note(facts, self._text(path)))
 

@@ -225,7 +225,19 @@ def timed(choose: random.Random) -> list[tuple[str, float]]:
         size = sum(map(len, texts)) / 1e6
         found.append((f"30 claims, 120 facts, {size:.1f} MB in {len(texts)} observations: {title}",
                       time.process_time() - began))  # fmt: skip
-    return found
+    return [*found, hostile(choose)]
+
+
+def hostile(choose: random.Random) -> tuple[str, float]:
+    """Quotes whose parts stand everywhere, in an order that stands nowhere: what is looked at has a bound."""
+    rows = "\n".join(f"row {number}: value {choose.randrange(100_000)} and some words" for number in range(700))
+    calls = [call_of("read_file", number) for number in range(OBSERVATIONS)]
+    journal = events(calls, [rows] * OBSERVATIONS)
+    claims = [claim(f"{'row … ' * 300}value {number}") for number in range(20)]
+    began = time.process_time()
+    look_up("", claims, reads(journal, str), reports={}, exists=_nothing)
+    size = OBSERVATIONS * len(rows) / 1e6
+    return f"20 claims of 300 parts that stand in every line, {size:.1f} MB", time.process_time() - began
 
 
 def large(choose: random.Random) -> Sample:

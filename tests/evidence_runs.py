@@ -43,12 +43,18 @@ def change(path: str, after: str, before: str | None = None) -> FileChange:
 class Run:
     """One step a command; each call returns the id of its observation."""
 
-    def __init__(self, journal: Journal, goal: str = "Find the prices"):
+    def __init__(self, journal: Journal, goal: str = "Find the prices", system: str = ""):
         self.journal, self.step = journal, 0
         setup = Setup(model="m", context_tokens=9_000, reply_tokens=900, workspace="/w", sandbox="bubblewrap")
         journal.append(
             RunStarted(
-                run_id=journal.folder.name, goal=goal, setup=setup, limits=Limits(), system="", nonce="n", version="0"
+                run_id=journal.folder.name,
+                goal=goal,
+                setup=setup,
+                limits=Limits(),
+                system=system,
+                nonce="n",
+                version="0",
             )
         )
 
@@ -82,6 +88,7 @@ class Run:
             args={"path": path, "text": text},
             started=made,
             wrote=path,
+            seen={path: made["after"]},
             changed=(change(path, text),),
         )
 
@@ -94,6 +101,7 @@ class Run:
             args={"path": path, "old": old, "new": new},
             started={"path": path, "before": "x", "after": state_of(after).sha256, "diff": diff},
             wrote=path,
+            seen={path: state_of(after).sha256},
             changed=(change(path, after, before),),
         )
 
@@ -153,5 +161,5 @@ class Run:
         return [fact.text for fact in self.look_up(result).loose]
 
 
-def new_run(folder: Path, goal: str = "Find the prices") -> Run:
-    return Run(Journal(folder), goal)
+def new_run(folder: Path, goal: str = "Find the prices", system: str = "") -> Run:
+    return Run(Journal(folder), goal, system)

@@ -74,7 +74,7 @@ def test_the_texts_of_reports_are_those_that_the_run_wrote(run: Run) -> None:
     run.reads("prices.txt", PRICES)
     run.writes("report.md", "Acme costs 49 euros, Corvus 93")
     run.edits("report.md", "Acme costs 49 euros, Corvus 93", ", Corvus 93", ", Borealis 71")
-    run.writes("other.md", "Corvus costs 93")
+    run.writes("other.md", "Borealis costs 71")
     run.completes("See report.md", files=["report.md"])
 
     assert autoagent("verify", "7f3a").returncode == 0

@@ -35,6 +35,7 @@ class Workspace:
         self.run.does(
             "append_file", "added", args={"path": path, "text": f"\n{LIE}\n"}, wrote=path,
             started={"path": path, "after": state_of(self.files[path]).sha256},
+            seen={path: state_of(self.files[path]).sha256},
             changed=(change(path, self.files[path], before),),
         )  # fmt: skip
 
@@ -50,7 +51,7 @@ class Workspace:
         started = {"path": target, "source": path, "after": state_of(text).sha256}
         self.run.does(
             "move_file", "moved", args={"source": path, "target": target}, started=started, wrote=target,
-            changed=(gone, change(target, text)),
+            seen={target: state_of(text).sha256}, changed=(gone, change(target, text)),
         )  # fmt: skip
 
     def copy(self, path: str, target: str) -> None:
@@ -58,7 +59,7 @@ class Workspace:
         started = {"path": target, "after": state_of(self.files[path]).sha256}
         self.run.does(
             "copy_file", "copied", args={"source": path, "target": target}, started=started, wrote=target,
-            changed=(change(target, self.files[target], before),),
+            seen={target: started["after"]}, changed=(change(target, self.files[target], before),),
         )  # fmt: skip
 
     def program_copies(self, path: str, target: str) -> None:

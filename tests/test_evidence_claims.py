@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from autoagent.claims import CheckedClaim, Claim, Evidence, LooseFact
 from autoagent.evidence import itemised, marked
+from autoagent.evidence.checking import KEPT
 from autoagent.evidence.facts import facts
 
 PRICES = "Name | Price\nAcme | 49 euros a month\nBorealis | 71 euros a month"
@@ -58,11 +59,28 @@ def test_a_source_is_named_by_its_address(run: Run, url: str) -> None:
     assert (claim.found, claim.problem, claim.observation) == (True, "", "2.1" if "old" in url else "1.1")
 
 
-def test_a_kept_fact_of_an_earlier_run_is_a_source_by_its_id(run: Run) -> None:
-    run.does("recall", f"m12 (a kept fact of 3 May):\n{PRICES}", args={"query": "prices"})
-    claim = checked(run, "71", "m12", "Borealis | 71 euros")
+def test_a_kept_fact_of_an_earlier_run_shows_nothing_by_itself(run: Run) -> None:
+    run.does("recall", f"m12 (kept 2026-05-03 by run 7, step 2):\n{PRICES}", args={"query": "prices"})
 
-    assert (claim.found, claim.problem, claim.observation) == (True, "", "1.1")
+    for source in ("m12", "1.1", "prices.txt"):
+        claim = checked(run, "71", source, "Borealis | 71 euros")
+        assert (claim.found, claim.problem) == (False, KEPT)
+    assert run.loose("71 euros") == ["71"]
+
+
+def test_what_was_read_and_is_recalled_stands_where_it_was_read(run: Run) -> None:
+    run.reads("prices.txt", PRICES)
+    run.does(
+        "recall",
+        f"1.1 (read_file prices.txt, line 2):\n{PRICES}\n\nm12 (kept 2026-05-03 by run 7, prices.txt):\n{PRICES}",
+        args={"query": "prices"},
+    )
+
+    named = checked(run, "71", "2.1", "Borealis | 71 euros")
+    kept = checked(run, "71", "m12", "Borealis | 71 euros")
+    assert (named.found, named.problem, named.observation) == (True, "", "1.1")
+    assert (kept.found, kept.source) == (True, "prices.txt:3")
+    assert run.loose("71 euros") == []
 
 
 def test_a_page_that_links_to_an_address_is_not_its_source(run: Run) -> None:
@@ -109,6 +127,14 @@ def test_a_claim_without_a_quote_that_was_read_has_no_evidence(run: Run) -> None
     assert "nothing that was read" in checked(run, "48", read, "Acme | 48 euros").problem
     assert "none.txt was not read" in checked(run, "48", "none.txt", "Acme | 48 euros").problem
     assert not checked(run, "It is so", read, "…").found
+
+
+def test_a_cell_of_a_csv_file_is_quote_enough(run: Run) -> None:
+    run.reads("sales.csv", 'Day,City,Price\n2026-01-04,Seoul,"₩414,000"')
+    run.shell("cat sales.csv", 'Day,City,Price\n2026-01-04,Seoul,"₩414,000"')
+
+    for quote, source in (("₩414,000", "sales.csv"), ("₩414,000", "2.1"), ("Seoul", "sales.csv:2")):
+        assert checked(run, f"It says {quote}", source, quote).found
 
 
 def test_a_short_quote_counts_only_as_a_whole_cell_of_what_is_named(run: Run) -> None:

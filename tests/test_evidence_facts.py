@@ -48,6 +48,9 @@ def test_the_facts_of_a_korean_text() -> None:
     "text",
     [
         "1. First\n2) Second\n  10. Tenth\n- 4. Fourth",
+        "98. a\n99. b\n100. c\n101) d",
+        "lines 7-12 and 3번째 줄",
+        "cells B120:C130",
         "## 2.1 Prices\n### 3. More\n#### 12 Last",
         "Step 4: see Table 12 and Figure 7",
         "4단계: 표 12",
@@ -56,6 +59,7 @@ def test_the_facts_of_a_korean_text() -> None:
         "```python\nprint(500)\n```",
         "| --- | :-: |",
         "lines 12-20 hold it",
+        "~~~sql\nSELECT 500\n~~~",
         "Node.js is a runtime, and don't say it's 'a'",
     ],
 )
@@ -63,8 +67,47 @@ def test_numbering_grammar_and_code_are_no_facts(text: str) -> None:
     assert told(text) == []
 
 
-def test_what_stands_in_a_plain_code_block_is_looked_up() -> None:
-    assert told("```\n700 apples\n```") == ["700"]
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("```\n700 apples\n```", "700"),
+        ("```yaml\nacme: 7431 euros\n```", "7431"),
+        ('~~~json\n{"acme": 7431}\n~~~', "7431"),
+        ("```console\n$ wc -l\n700\n```", "700"),
+        ("743. euros is the price", "743"),
+        ("74. 유로이다", "74"),
+        ("743. That is the price", "743"),
+        ("4. €500 is much", "€500"),
+        ("## 74 euros", "74"),
+        ("Acme: option 743", "743"),
+        ("Acme → step 74 euros", "74"),
+        ("표 74만 원", "74만"),
+        ("[743] is the price", "743"),
+        ("[74] euros", "74"),
+        ("[743.5] is the price", "743.5"),
+        ("Acme: line 7431", "line 7431"),
+        ("Acme: line 74 euros", "74"),
+        ("에이크미: 7431번째 줄", "7431번째 줄"),
+        ("Acme: row 7431", "7431"),
+        ("January 8,240", "8,240"),
+    ],
+)
+def test_figures_in_the_clothes_of_numbering_or_code_are_looked_up(text: str, found: str) -> None:
+    assert told(text) == [found]
+
+
+def test_the_number_of_a_line_beside_the_name_of_its_file_is_no_figure() -> None:
+    assert told("Line 7431 of notes/a.md; a.csv holds it in rows 120-140", "number") == []
+    assert told("notes/a.md is long.\nLine 7431 holds it", "number") == ["Line 7431"]
+
+
+def test_the_number_of_a_line_is_one_that_was_shown_and_is_no_figure(run: Run) -> None:
+    run.reads("a.txt", "\n".join("some words" for _ in range(20)), first=7420)
+    run.does("search_files", "1 match in 1 file\nb.txt:815\tsome words", args={"query": "words"})
+
+    assert run.loose("It is in line 7431, lines 7425-7439, and in line 815.") == []
+    assert run.loose("Line 7431 costs 7431 euros, lines 7425-7440") == ["7431", "lines 7425-7440"]
+    assert run.loose("It is line 7431 euros") == ["7431"]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +138,11 @@ def test_what_stands_in_a_plain_code_block_is_looked_up() -> None:
         ("-5", "a fall by 5"),
         ("49kg", "49 kg"),
         ("제2조", "2조"),
+        ("at 09:12 and 9:47", "9:12 to 09:47"),
+        ("15600 crowns", "15.600 crowns"),
+        ("15,600 crowns", "15.600 crowns"),
+        ("January,8240", "January 8,240"),
+        ("1.5", "150 %"),
     ],
 )
 def test_a_number_is_found_by_its_value(run: Run, read: str, result: str) -> None:
@@ -118,6 +166,12 @@ def test_a_number_is_found_by_its_value(run: Run, read: str, result: str) -> Non
         ("3만 5천", "35"),
         ("1.234", "1,234"),
         ("12.5", "5"),
+        ("49", "4900 %"),
+        ("19:12", "9:12"),
+        ("9:12", "19:12"),
+        ("15600", "15.60"),
+        ("15600", "15.601"),
+        ("15600", "15.600 and 15.6"),
     ],
 )
 def test_another_number_is_not_found(run: Run, read: str, result: str) -> None:

@@ -177,7 +177,7 @@ def test_what_the_run_itself_remembered_shows_nothing_when_it_is_recalled(run: R
     run.does("recall", f"m7 (kept fact):\n{LIE}\n\nm2 (kept fact):\n{TRUTH}", args={"query": "charges"})
 
     assert not run.holds(LIE)
-    assert run.holds(TRUTH)
+    assert not run.holds(TRUTH)
 
 
 def test_commands_that_only_act_or_end_say_nothing_that_counts(run: Run) -> None:

@@ -109,6 +109,25 @@ def test_a_short_quote_shows_something_only_as_a_whole_cell() -> None:
     assert all(is_whole_cell(place, text) for place in places("2026-11-01", Folded(text)))
 
 
+@pytest.mark.parametrize(
+    ("quote", "line", "commas", "whole"),
+    [
+        ("₩414,000", '2026-01-04,Seoul,"Black, 100 g",36,"₩414,000"', False, True),
+        ("₩414,000", '"₩414,000",Seoul', False, True),
+        ("₩414,000", '3\tSeoul,"₩414,000 or more",36', True, False),
+        ("36", "3\tSeoul,36,tea", True, True),
+        ("36", "They paid 35,36,37 euros", False, False),
+        ("36", "3\tSeoul,36 euros,tea", True, False),
+        ("36", 'He said "36" to her', False, False),
+    ],
+)
+def test_a_cell_of_csv_ends_at_commas_and_a_quoted_one_at_its_quotation_marks(
+    quote: str, line: str, commas: bool, whole: bool
+) -> None:
+    text = f"Name,Price\n{line}\nEnd"
+    assert [is_whole_cell(place, text, commas=commas) for place in places(quote, Folded(text))] == [whole]
+
+
 def test_the_passage_of_a_quote_is_the_lines_around_it() -> None:
     text = "\n".join(f"line {number}" for number in range(1, 11))
     start = text.index("line 5")

@@ -82,9 +82,17 @@ def test_what_programs_compute_counts_and_what_they_only_print_does_not(world: W
         ("read_file", {"path": "x.txt"}),
         ("run_shell", {"command": "cat x.txt | sed 's/ /  /g'"}),
         ("read_file", {"path": "y.csv"}),
-        result="135 in all; 49, 64, 71.",
-        quotes=("Borealis,71", LIE, "Total 135"),
+        ("write_file", {"path": "n.txt", "text": "Corvus charges 88 euros a month"}),
+        ("run_shell", {"command": "cp n.txt m.txt && mv n.txt q.txt && python3 -m zipfile -c a.zip m.txt"}),
+        ("extract_archive", {"path": "a.zip", "target": "out"}),
+        ("read_file", {"path": "m.txt"}),
+        ("read_file", {"path": "q.txt"}),
+        ("read_file", {"path": "out/m.txt"}),
+        ("write_file", {"path": "p.html", "text": "<p>Erebus charges &#57;&#51;7 euros a month</p>"}),
+        ("read_file", {"path": "p.html"}),
+        result="135 in all; 49, 64, 71, 88, 937.",
+        quotes=("Borealis,71", LIE, "Total 135", "Corvus charges 88 euros", "Erebus charges 937 euros"),
     )
 
-    assert [claim.found for claim in found.claims] == [True, False, True]
-    assert [fact.text for fact in found.loose] == ["49"]
+    assert [claim.found for claim in found.claims] == [True, False, True, False, False]
+    assert [fact.text for fact in found.loose] == ["49", "88", "937"]

@@ -1,6 +1,7 @@
 """A result is looked up in what the run really read before it counts: sent back once, then marked and counted."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,16 @@ def test_a_number_in_words_supports_its_figure_and_no_other(world: World) -> Non
         state = world.run(server)
     assert state.evidence is not None
     assert [fact.text for fact in state.evidence.loose] == ["9"]
+
+
+def test_the_day_of_today_needs_no_evidence_and_a_report_is_looked_up_also_where_the_result_does_not_name_it(
+    world: World,
+) -> None:
+    today = datetime.now(UTC).astimezone().strftime("%d %B %Y")
+    with ModelServer([READ, ends(f"As of {today} Acme costs 49 euros.")]) as server:
+        assert world.run(server).status == "reached"
+    report = thought(commands=[("write_file", {"path": "r.md", "text": "Beta costs 77 euros."})])
+    with ModelServer([READ, report, ends("Written."), ends("Written.")]) as server:
+        state = world.run(server)
+    assert state.evidence is not None
+    assert [(fact.text, fact.where) for fact in state.evidence.loose] == [("77", "r.md")]

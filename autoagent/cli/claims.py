@@ -41,7 +41,9 @@ def looked_up(result: Given, reads: evidence.Reads) -> Evidence:
         """Whether there was such a file: what was looked up then, and was not missing, was there."""
         return plain_path(path) in known or (recorded is not None and path not in gone)
 
-    return evidence.look_up(result.result, result.claims, reads, reports=result.reports, exists=exists)
+    return evidence.look_up(
+        result.result, result.claims, reads, reports=result.reports, exists=exists, began=result.began
+    )
 
 
 def claims_page(folder: Path, *, again: bool, as_json: bool) -> Evidence:

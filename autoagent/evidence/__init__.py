@@ -2,16 +2,31 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from autoagent.claims import Claim, Evidence, LooseFact
 from autoagent.evidence.checking import check, lines_around, place_of
 from autoagent.evidence.facts import Fact, facts
+from autoagent.evidence.given import is_report
 from autoagent.evidence.index import Index, plain_path
 from autoagent.evidence.marking import claimed_without_evidence, itemised, marked
 from autoagent.evidence.reads import Reads, Source, reads
+from autoagent.evidence.values import Day
 
-__all__ = ["Evidence", "Passage", "Reads", "Source", "itemised", "look_up", "marked", "passage", "place_of", "reads"]
+__all__ = [
+    "Evidence",
+    "Passage",
+    "Reads",
+    "Source",
+    "is_report",
+    "itemised",
+    "look_up",
+    "marked",
+    "passage",
+    "place_of",
+    "reads",
+]
 
 _CONTEXT = 2  # lines on each side of a quote
 _MOST_CHARS = 1_200  # of a passage on each side of a quote in one line
@@ -24,13 +39,15 @@ def look_up(
     *,
     reports: Mapping[str, str],
     exists: Callable[[str], bool],
+    began: str = "",
 ) -> Evidence:
     """Each claim's quote, and each figure and name of the result and of its reports (text by file), in what was read.
 
-    `exists` says whether there is a file of that name. A fact that stands nowhere is listed once, but not where it
+    `exists` says whether there is a file of that name. `began` is when the run began, in ISO 8601: the program told the
+    model that day, so it needs no other evidence. A fact that stands nowhere is listed once, but not where it
     stands in the sentence of a claim that has no evidence itself.
     """
-    index = Index(reads, exists)
+    index, today = Index(reads, exists), _days_of(began)
     checked = tuple(check(claim, reads, index) for claim in claims)
     own_files = {plain_path(path) for path in reports}
     seen, loose = dict[tuple[str, str], bool](), list[LooseFact]()
@@ -40,10 +57,18 @@ def look_up(
             if _is_own_file(fact, own_files) or _names_source(fact, text, reads):
                 continue
             if fact.key not in seen and not any(place.start <= fact.start < place.end for place in told):
-                seen[fact.key] = index.supports(fact)
+                seen[fact.key] = bool(fact.days & today) or index.supports(fact)
                 if not seen[fact.key]:
                     loose.append(LooseFact(kind=fact.kind, text=fact.text, where=where))
     return Evidence(claims=checked, loose=tuple(loose), facts=len(seen))
+
+
+def _days_of(moment: str) -> frozenset[Day]:
+    """The day of a moment, as it is here and as it is in UTC."""
+    if not moment:
+        return frozenset()
+    at = datetime.fromisoformat(moment)
+    return frozenset(Day(one.year, one.month, one.day) for one in (at, at.astimezone()))
 
 
 _NAMING = re.compile(r"(?:[(\[]|\b(?:from|see|sources?|observation|obs\.?|출처|관찰)[:\s]\s*)$", re.IGNORECASE)

@@ -1,13 +1,14 @@
 """Whose words stand in which file, as a run goes on: the model's where it wrote them, however they got there."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from posixpath import basename, normpath, splitext
 
 from pydantic import JsonValue, TypeAdapter
 
 from autoagent.events import CommandFinished, CommandStarted, FileChange, FilesChanged, FilesUndone
-from autoagent.evidence.own_words import NOTHING, Own, Written, tokens, words_of
+from autoagent.evidence.own_words import NOTHING, THROUGHOUT, Own, Written, joined, joined_ends, tokens, words_of
 from autoagent.thoughts import CommandCall
 
 _MADE = ("write_file", "append_file", "edit_file", "move_file", "copy_file", "delete_file", "make_folder")
@@ -19,13 +20,21 @@ _CHANGES: TypeAdapter[tuple[FileChange, ...]] = TypeAdapter(tuple[FileChange, ..
 
 @dataclass(frozen=True)
 class _Content:
-    """What of a file is the model's: for who reads it, and its words one by one, for a program that does."""
+    """What of a file is the model's: for who reads it, and its words one by one, for a program that does.
+
+    `first` and `last` are the digits that its texts begin and end with; `whole`: nobody else wrote a word of it.
+    """
 
     own: Own = NOTHING
     words: frozenset[str] = frozenset()
+    first: frozenset[str] = frozenset()
+    last: frozenset[str] = frozenset()
+    whole: bool = False
 
     def __or__(self, other: "_Content") -> "_Content":
-        return _Content(self.own | other.own, self.words | other.words)
+        whole = self.whole and other.whole
+        own, words = self.own | other.own, self.words | other.words
+        return _Content(own, words, self.first | other.first, self.last | other.last, whole)
 
 
 _CLEAN = _Content()
@@ -45,9 +54,12 @@ class Authorship:
 
     def own_of(self, path: str, sha256: str, at: int) -> Own:
         """Whose words a file holds that is read at a moment."""
+        known = self._contents.get(sha256, _CLEAN) if sha256 else self._files.get(path, _CLEAN)
+        if known.whole:  # by what it is now, where that is told: a person may have changed it since
+            return THROUGHOUT
         if path in self._files:
             return self._files[path].own
-        own = self._contents.get(sha256, _CLEAN).own
+        own = known.own
         if not own and self._ran and not _UNWATCHED.isdisjoint(path.split("/")):
             return Own(elsewhere=((self.written, at),))
         return own
@@ -58,9 +70,11 @@ class Authorship:
         return Own(elsewhere=((self.written, at),), words=words)
 
     def saw(self, seen: Mapping[str, str]) -> None:
-        """What was read has a known content: a copy of it is read, too."""
+        """What was read has a known content: a copy of it is read, too. One that nobody is known to have written may
+        hold what a person added.
+        """
         for path, sha256 in seen.items():
-            self._contents.setdefault(sha256, self._files.get(path, _CLEAN))
+            self._contents.setdefault(sha256, replace(self._files.get(path, _CLEAN), whole=False))
 
     def wrote(self, call: CommandCall, event: CommandFinished, started: CommandStarted | None, *, local: bool) -> None:
         """A command of ours wrote. `local`: it downloaded what this machine, so maybe a program of the run, serves."""
@@ -114,11 +128,14 @@ class Authorship:
 
     def _text(self, name: str, path: str, args: Mapping[str, str], started: CommandStarted | None, at: int) -> _Content:
         text = args.get("new" if name == "edit_file" else "text", "")
-        joined = _joined(started.diff if started else "") if name != "write_file" else []
-        for words in (text, *joined):
+        slipped = _slipped_in(started.diff if started else "") if name != "write_file" else []
+        for words in (text, *slipped):
             self.written.add(words, at)
-        made = _Content(Own(((Written([text, *joined]), 1),)), words_of([text, *joined]))
-        return made if name == "write_file" else self._files.get(path, _CLEAN) | made
+        first, last = _ends(text)
+        words = words_of([text, *slipped]) | joined([text])
+        made = _Content(Own(((Written([text, *slipped]), 1),)), words, first, last, whole=True)
+        is_new = name == "write_file" or (started is not None and started.before == "absent")
+        return made if is_new else self._files.get(path, _CLEAN) | made
 
     def _are_now(self, changes: Sequence[FileChange], made: _Content) -> None:
         for change in changes:
@@ -134,12 +151,14 @@ class Authorship:
     def _words(self, call: CommandCall) -> frozenset[str]:
         """The words of a program's arguments, of the model's files that these name, of those that they name, …"""
         texts = texts_of(call)
-        words, left = words_of(texts), dict(self._files)
+        words, left = words_of(texts) | joined(texts), dict(self._files)
+        first, last = frozenset[str](), frozenset[str]()
         wild = any(sign in text for text in texts for sign in ("*", "?", "["))
         while named := [path for path, content in left.items() if content.words and _names(words, path, wild=wild)]:
-            for path in named:
-                words |= left.pop(path).words
-        return words
+            for content in map(left.pop, named):
+                words |= content.words
+                first, last = first | content.first, last | content.last
+        return words | joined_ends(last, first)
 
     def _changes(self, event: CommandFinished | FilesChanged | FilesUndone) -> tuple[FileChange, ...]:
         if not event.changed_artifact:
@@ -170,7 +189,13 @@ def _names(words: frozenset[str], path: str, *, wild: bool) -> bool:
     return words_of([ending if wild and ending else f"{stem}{ending}"]) <= words
 
 
-def _joined(diff: str) -> list[str]:
+def _ends(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The digits that a text begins and ends with."""
+    first, last = re.match(r"\s*(\d+)", text), re.search(r"(\d+)$", text.rstrip()[-40:])
+    return frozenset(first.groups() if first else ()), frozenset(last.groups() if last else ())
+
+
+def _slipped_in(diff: str) -> list[str]:
     """Figures that an edit made of what was there and what is new: those of its new lines that no old line holds."""
     old = words_of(line[1:] for line in diff.split("\n") if line.startswith("-"))
     new = (line[1:] for line in diff.split("\n") if line.startswith("+") and not line.startswith("+++"))

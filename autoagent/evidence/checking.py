@@ -13,13 +13,14 @@ NO_QUOTE = "It has no quote"
 TOO_SHORT = "Its quote is too short to show anything: quote a whole clause, or a whole cell of a table"
 NOT_READ = "Its quote stands in nothing that was read"
 OWN_WORDS = "Its quote is your own text, which shows nothing: quote what you read, or let a program compute it"
-_LISTS = ("web_search", "search_files", "read_many", "recall")  # what they show is of several sources, each named
+KEPT = "Its quote is a kept fact, which shows nothing by itself: read again what it is from, and quote that"
+UNSEARCHED = "Its quote was not found in the time there is: quote one whole clause that stands in few places"
+_LISTS = ("web_search", "search_files", "read_many")  # what they show is of several sources, each named
 _RUNS = ("run_shell", "run_python")  # whose command names what it reads
 _MOST_OWN = 2 / 3  # of the words of a quote, where none of its figures is the claim's
-_ID = re.compile(
-    r"^[\[(]*\s*(?:observation|obs\.?|observations?)?\s*#?((?:\d+\.\d+)|p\d+|m\d+)\s*[\])]*$", re.IGNORECASE
-)
+_ID = re.compile(r"^[\[(]*\s?(?:(?:observations?|obs\.?)\s?)?#?(\d+\.\d+|p\d+|m\d+)\s?[\])]*$", re.IGNORECASE)
 _FILE = re.compile(r"^(?P<path>.+?)(?::(?P<line>\d+)(?:[-–]\d+)?|#p(?P<page>\d+)|#(?P<cell>[^#]+))?$")
+_RECALLED = re.compile(r"^(\d+\.\d+|p\d+) \(", re.MULTILINE)
 _PAGE = re.compile(r"\[(?:page|slide) (\d+)[^\]\n]*\]")
 
 
@@ -29,16 +30,18 @@ def check(claim: Claim, reads: Reads, index: Index) -> CheckedClaim:
         return _without(claim, NO_QUOTE)
     named = _named(claim.source, reads)
     others = [source for source in reads.sources if source not in named]
-    own = short = False
+    own, short, work = "", False, index.share()
     few = quotes.too_short(claim.quote)
-    for source, place in index.places(claim.quote, named if few else [*named, *others]):
-        if few and not quotes.is_whole_cell(place, source.text):
+    for source, place in index.places(claim.quote, work, named if few else [*named, *others]):
+        if few and not quotes.is_whole_cell(place, source.text, commas=_has_commas(source)):
             short = True
-        elif not shows(source, place, claim.text):
-            own = True
+        elif not (work.spend(source.weight(place.start, place.end)) and shows(source, place, claim.text)):
+            own = KEPT if source.command == "recall" else OWN_WORDS
         else:
             return _found(claim, source, place, named, index)
-    return _without(claim, OWN_WORDS if own else TOO_SHORT if short or few else _not_read(claim, named))
+    if work.is_spent:
+        return _without(claim, UNSEARCHED)
+    return _without(claim, own or (TOO_SHORT if short or few else _not_read(claim, named)))
 
 
 def _without(claim: Claim, problem: str) -> CheckedClaim:
@@ -105,6 +108,10 @@ def shows(source: Source, place: quotes.Place, claim: str) -> bool:
     return any(figure in claim for figure in read)
 
 
+def _has_commas(source: Source) -> bool:
+    return source.command == "read_file" and source.of.lower().endswith(".csv")
+
+
 def _figure(text: str, at: int) -> str:
     found = re.compile(r"\d+(?:[.,]\d+)*").match(text, at)
     return found[0] if found else ""
@@ -118,8 +125,9 @@ def _named(given: str, reads: Reads) -> list[Source]:
     given = given.strip().strip("`<>\"'")
     if found := _ID.match(given):
         source, kept = reads.source(found[1]), f"{found[1]} ("  # as recall names a kept fact
-        recalled = [one for one in reads.sources if one.command == "recall" and kept in one.text]
-        return [source] if source else recalled
+        if source:
+            return [source, *_recalled(source, reads)]
+        return [one for one in reads.sources if one.command == "recall" and kept in one.text]
     if "://" in given or given.lower().startswith("www."):
         return _of_address(given, reads)
     named = _FILE.match(given)
@@ -127,6 +135,12 @@ def _named(given: str, reads: Reads) -> list[Source]:
         return []
     of_file = _of_file(named["path"], reads)
     return of_file or _of_file(given, reads)
+
+
+def _recalled(source: Source, reads: Reads) -> list[Source]:
+    """What `recall` showed passages of."""
+    ids = _RECALLED.findall(source.text) if source.command == "recall" else ()
+    return [one for one in map(reads.source, dict.fromkeys(ids)) if one]
 
 
 def _of_address(given: str, reads: Reads) -> list[Source]:

@@ -1,7 +1,9 @@
 """The figures and names in a text that can be looked up: numbers, dates, addresses, e-mails, files, quoted names.
 
-No facts are: the numbers of lists, headings, steps and footnotes, the small counts of ordinary grammar (0 to 3 without
-a unit), programs in a code block, and digits that are a part of something longer that is itself a fact.
+No facts are: the numbers of lists, headings, steps and footnotes where they are small and no unit is behind them, the
+small counts of ordinary grammar (0 to 3 without a unit), programs in a code block (its language must be one of
+programs: YAML and JSON say something), and digits that are a part of something longer that is itself a fact. Nor is the
+number of a line beside the name of its file; any other stands for a line that was shown, or for a figure.
 """
 
 import re
@@ -10,7 +12,7 @@ from dataclasses import dataclass, field
 
 from autoagent.claims import FactKind
 from autoagent.evidence.folding import reduced
-from autoagent.evidence.values import NUMBER, Day, dates, number
+from autoagent.evidence.values import NUMBER, Day, dates, number, without_points
 
 ADDRESS = re.compile(r"(?:https?://|www\.)[^\s<>\"'`|\\^{}「」『』“”‘’]+", re.IGNORECASE)
 EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}", re.ASCII)
@@ -40,23 +42,47 @@ _QUOTED = re.compile(
     r"|『(?P<e>[^『』\n]{2,400})』|(?<![\w\"])\"(?P<f>[^\"\n]{2,400})\"(?!\w(?<![가-힣]))"
     r"|(?<!\w)‘(?P<g>[^‘’\n]{2,200})’(?![A-Za-z])|(?<![\w'])'(?P<h>[^'\n]{2,200})'(?![A-Za-z'])|《(?P<i>[^《》\n]{2,200})》"
 )
+_NO_UNIT = (  # behind a number: what it counts. A sign before digits is the next number's.
+    r"(?![*_]{0,3}\s?(?:[%‰€$£¥₩](?!\s?\d)|(?-i:euros?|EUR|USD|KRW|GBP|dollars?|pounds?|crowns?|yen|per\s?cent|"
+    r"thousand|million|billion|trillion|kg|km|kW|MW|GB|MB|TB|tons?|tonnes?)\b"
+    r"|(?:원|유로|달러|퍼센트)(?:이다|입니다|[이가은는을를의로])?(?![가-힣])|[백천만억조]\s?[원명개]))"
+)
+_OBSERVATION = r"(?:\d{1,2}\.\d{1,2}|p\d+)"
 _NUMBERING = re.compile(
-    r"^[ \t>]*(?:[-*+•]\s+)?(?:\(?\d{1,3}[.)](?=\s)|\*\*\d{1,2}(?:\.\d{1,2})*\.?(?=\s)|[①-⑳])"  # of lists
-    r"|^#{1,6}[ \t]+(?:\d{1,3}(?:\.\d{1,3})*[.):]?(?=\s)|제\s?\d{1,3}\s?[장절])"
-    r"|\b(?:step|phase|table|figure|fig\.|note|option|round|attempt)\s+\d{1,3}\b(?!\s?[%])"
-    r"|\d{1,2}\s?단계|(?:표|그림|단계)\s?\d{1,2}\b"
-    r"|\[\^?\d{1,3}\](?!\()|\[\d{1,3}(?:[,;–-]\s?\d{1,3})+\]"  # footnotes
-    r"|\b(?:cells?|columns?|rows?)\s+[A-Z]{0,3}\d{1,6}(?:\s?(?:[-–:]|to)\s?[A-Z]{0,3}\d{1,6})?\b(?!\s?[%])"
-    r"|\blines?\s+\d+(?:\s?[-–]\s?\d+)?|\d+\s?번째 줄"
-    r"|\[(?:\d+\.\d+|p\d+|m\d+)\]|\(?\bobservations?\s+(?:\d+\.\d+|p\d+)(?:(?:,| and|, and)\s(?:\d+\.\d+|p\d+))*"
+    rf"^[ \t>]*(?:[-*+•]\s+)?(?:\(?\d{{1,2}}[.)](?=\s){_NO_UNIT}"  # of lists
+    rf"|\*\*\d{{1,2}}(?:\.\d{{1,2}})*\.?(?=\s){_NO_UNIT}|[①-⑳])"
+    rf"|^#{{1,6}}[ \t]+(?:\d{{1,2}}(?:\.\d{{1,2}})*[.):]?(?=\s){_NO_UNIT}|제\s?\d{{1,3}}\s?[장절])"
+    rf"|\b(?:step|phase|table|figure|fig\.|note|option|round|attempt)\s+\d{{1,2}}\b{_NO_UNIT}"
+    rf"|\d{{1,2}}\s?단계|(?:표|그림|단계)\s?\d{{1,2}}\b{_NO_UNIT}"
+    rf"|\[\^?\d{{1,2}}\](?!\(){_NO_UNIT}|\[\d{{1,2}}(?:[,;–-]\s?\d{{1,2}})+\]{_NO_UNIT}"  # footnotes
+    rf"|\b(?:cells?|columns?|rows?)\s+\d{{1,2}}(?:\s?(?:[-–:]|to)\s?\d{{1,2}})?\b{_NO_UNIT}"
+    r"|\b(?:cells?|columns?|rows?)\s+[A-Z]{1,3}\d{1,6}(?:\s?(?:[-–:]|to)\s?[A-Z]{0,3}\d{1,6})?\b"
+    rf"|\blines?\s+\d{{1,2}}(?:\s?[-–]\s?\d{{1,2}})?\b{_NO_UNIT}|(?<!\d)\d{{1,2}}\s?번째 줄"
+    rf"|\[(?:\d{{1,2}}\.\d{{1,2}}|p\d+|m\d+)\]{_NO_UNIT}"
+    rf"|\(?\bobservations?\s+{_OBSERVATION}(?:(?:,| and|, and)\s{_OBSERVATION})*\b{_NO_UNIT}"
     r"|^[ \t|:=-]+$",
     re.MULTILINE | re.IGNORECASE,
 )
+_LISTED = re.compile(rf"^[ \t>]*(?:[-*+•]\s+)?\(?(\d{{1,3}})[.)](?=\s){_NO_UNIT}", re.MULTILINE | re.IGNORECASE)
+_IS_COUNTED = re.compile(_NO_UNIT.replace("(?!", "(?=", 1), re.IGNORECASE)
+_OF_LINES = re.compile(rf"\b(?:lines?|rows?)\s+\d+(?:\s?[-–]\s?\d+)?\b{_NO_UNIT}|(?<!\d)\d+\s?번째 줄", re.IGNORECASE)
+_LINE = re.compile(r"\blines?\s+(?:\d+\s?[-–]\s?)?$", re.IGNORECASE)
+_LINE_BEHIND = re.compile(r"\s?번째 줄")
+_LINE_FACT = re.compile(r"lines?\s|\d+\s?번째 줄", re.IGNORECASE)
+_NEAR_FILE = 80  # characters
 _FENCE = re.compile(
     r"^(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[\w+#.-]*)[^\n]*\n(?P<code>.*?)(?:^(?P=fence)[`~]*[ \t]*$|\Z)",
     re.MULTILINE | re.DOTALL,
 )
-_NO_CODE = frozenset(("", "text", "txt", "md", "markdown", "csv", "plain", "plaintext", "quote", "console", "output"))
+_LANGUAGES = (  # whose blocks are programs, no statements
+    "python py python3 javascript js mjs jsx typescript ts tsx bash sh shell zsh fish powershell ps1 bat cmd sql java "
+    "kotlin kt scala groovy c h cpp c++ cc hpp csharp cs c# fsharp f# vb go golang rust rs swift objc objective-c "
+    "ruby rb php perl pl lua r julia jl matlab haskell hs ocaml elixir ex erlang clojure lisp scheme prolog dart zig "
+    "nim pascal fortran cobol ada asm assembly awk sed jq vim css scss less graphql proto protobuf hcl terraform "
+    "dockerfile makefile make cmake regex diff patch"
+)
+_PROGRAMS = frozenset(_LANGUAGES.split())
+_PROSE = frozenset(("", "text", "txt", "md", "markdown", "csv", "plain", "plaintext", "quote", "console", "output"))
 _UNIT = re.compile(r"\s?[A-Za-z°µ℃㎏㎞㎡]{1,3}(?:/[a-z]+)?(?![A-Za-z])")
 _CURRENCY = re.compile(r"(?:[$€£¥₩₹]|\b(?:US|A|C)\$|\b(?:USD|EUR|KRW|GBP|JPY)\s)\s?$")
 _ORDINALS = ("st", "nd", "rd", "th")
@@ -73,7 +99,10 @@ _JOINED: tuple[tuple[re.Pattern[str], FactKind], ...] = (
 
 @dataclass(frozen=True)
 class Fact:
-    """Something in a text that can be looked up. `days` are a date's; `raw` is a number without currency and unit."""
+    """Something in a text that can be looked up. `days` are a date's; `raw` is a number without currency and unit.
+
+    `is_line`: the number is said to be that of a line.
+    """
 
     kind: FactKind
     text: str
@@ -81,6 +110,7 @@ class Fact:
     end: int
     raw: str = ""
     days: frozenset[Day] = field(default_factory=frozenset[Day])
+    is_line: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -90,6 +120,8 @@ class Fact:
 def key_of(kind: FactKind, text: str) -> tuple[str, str]:
     """The same for the same fact in other words: $93 and 93.0, but not 93 %."""
     found = NUMBER.search(text) if kind == "number" else None
+    if found and (_LINE_FACT.match(text) or without_points(found[0])):
+        return kind, text.casefold()
     told = number(found[0]) if found else None
     if told and told.values:
         return kind, f"{min(told.values).normalize():f}{'%' if told.percent else ''}"
@@ -111,6 +143,7 @@ def facts(text: str) -> Iterator[Fact]:
             if taken.take(found.start(), behind.end() if behind else found.end()):
                 yield Fact(kind, found[0], found.start(), found.end())
     quoted = [found for found in _QUOTED.finditer(text) if taken.is_free(found.start(), found.start() + 1)]
+    quoted = [found for found in quoted if found.start() not in taken.data]  # there they quote nothing
     for found in quoted:
         name = next(group for group in found.groups() if group is not None)
         if len(reduced(name)) > 1 and not name.strip().isdecimal() and not FILE.fullmatch(name):
@@ -128,6 +161,11 @@ def facts(text: str) -> Iterator[Fact]:
 def _numbers(text: str, taken: "_Taken") -> Iterator[Fact]:
     for start, end in _places_of_numbers(text, taken):
         raw = text[start:end]
+        line, behind = _LINE.search(text, max(0, start - 30), start), _LINE_BEHIND.match(text, end)
+        if (line or behind) and not _IS_COUNTED.match(text, end):
+            first, last = line.start() if line else start, behind.end() if behind else end
+            yield Fact("number", text[first:last], first, last, raw=raw, is_line=True)
+            continue
         currency, unit = _CURRENCY.search(text, max(0, start - 5), start), _UNIT.match(text, end)
         attached = unit is not None and not unit[0][:1].isspace() and unit[0].lower() not in _ORDINALS
         if _GRAMMAR.fullmatch(raw) and not currency and not attached:
@@ -149,18 +187,36 @@ def _places_of_numbers(text: str, taken: "_Taken") -> Iterator[tuple[int, int]]:
                     yield place
 
 
+def _is_beside_file(text: str, start: int, end: int) -> bool:
+    """Whether the name of a file stands in the same line, not far away."""
+    before, behind = text[max(0, start - _NEAR_FILE) : start], text[end : end + _NEAR_FILE]
+    return FILE.search(before.rpartition("\n")[2]) is not None or FILE.search(behind.partition("\n")[0]) is not None
+
+
 class _Taken:
     """Which places of a text already belong to a fact, or to nothing that is one."""
 
     def __init__(self, text: str):
         self._taken = bytearray(len(text) + 1)
+        self.data = set[int]()  # places in blocks of JSON and the like
         for found in _FENCE.finditer(text):
-            if found["language"].lower() not in _NO_CODE:
+            language = found["language"].lower()
+            if language in _PROGRAMS:
                 self._mark(*found.span())
-            else:
-                self._mark(found.start(), found.start("code"))
+                continue
+            self._mark(found.start(), found.start("code"))
+            if language not in _PROSE:
+                self.data |= set(range(*found.span("code")))
         for found in _NUMBERING.finditer(text):
             self._mark(*found.span())
+        listed = set[int]()
+        for found in _LISTED.finditer(text):
+            listed.add(int(found[1]))
+            if int(found[1]) - 1 in listed:  # 100 only behind 99
+                self._mark(*found.span())
+        for found in _OF_LINES.finditer(text):
+            if _is_beside_file(text, *found.span()):
+                self._mark(*found.span())
 
     def is_free(self, start: int, end: int) -> bool:
         return not any(self._taken[start:end])

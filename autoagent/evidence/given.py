@@ -8,15 +8,28 @@ from typing import cast
 from pydantic import JsonValue, ValidationError
 
 from autoagent.claims import Claim
-from autoagent.events import ApprovalGiven, CommandFinished, CommandStarted, Event, EvidenceChecked, ModelReplied
+from autoagent.events import (
+    ApprovalGiven,
+    CommandFinished,
+    CommandStarted,
+    Event,
+    EvidenceChecked,
+    ModelReplied,
+    RunStarted,
+)
 from autoagent.thoughts import CommandCall
+
+
+def is_report(path: str) -> bool:
+    """Whether a file of this name is for people to read, so that it makes claims as the result does."""
+    return path.casefold().endswith((".md", ".markdown", ".txt", ".rst"))
 
 
 @dataclass(frozen=True)
 class Given:
     """The last result that was given with `task_complete`, accepted or not.
 
-    `reports` are the files it names as the run wrote them, `unknown` those whose text the journal does not hold.
+    `reports` are the reports that the run wrote, `unknown` those whose text the journal does not hold.
     `known` are all the files that were read or written. `checked` is what was recorded when it was looked up.
     """
 
@@ -27,12 +40,13 @@ class Given:
     unknown: tuple[str, ...] = ()
     known: frozenset[str] = frozenset()
     checked: EvidenceChecked | None = None
+    began: str = ""  # when the run did, in ISO 8601
 
 
 def given(events: Iterable[Event]) -> Given | None:
     """The last result, or None where none was given."""
     step, calls, texts = 0, dict[str, CommandCall](), dict[str, str | None]()
-    known, last = set[str](), None
+    known, last, began = set[str](), None, ""
     checked: EvidenceChecked | None = None
     for event in events:
         match event:
@@ -51,21 +65,24 @@ def given(events: Iterable[Event]) -> Given | None:
                 _write(texts, calls[event.call_id], event)
             case EvidenceChecked():
                 checked = event
+            case RunStarted():
+                began = event.at
             case _:
                 pass
     if last is None:
         return None
     args = calls[last].args
     named = [normpath(path) for path in _strings(args.get("files"))]
-    reports = {path: text for path in named if (text := texts.get(path)) is not None}
+    reports = {path: text for path, text in texts.items() if text is not None and is_report(path)}
     return Given(
         call_id=last,
         result=str(args.get("result") or ""),
         claims=tuple(_claims(args.get("claims"))),
         reports=reports,
-        unknown=tuple(path for path in named if path in texts and texts[path] is None),
+        unknown=tuple(path for path, text in texts.items() if text is None and (is_report(path) or path in named)),
         known=frozenset((*known, *named)),
         checked=checked if checked and checked.call_id == last else None,
+        began=began,
     )
 
 

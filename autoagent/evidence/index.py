@@ -2,7 +2,8 @@
 
 A figure that is rounded counts where a number that was read rounds to it: one with at least three digits, or two with a
 decimal point, a scale word or a per cent sign ("about 12.3" of 12.31, "1.2 million" of 1,234,567). A per cent figure
-also counts where the share was computed (0.123 for 12.3 %). Signs, units and currencies are not compared.
+up to 150 % also counts where the share was computed (0.123 for 12.3 %). 15.600 also counts as 15,600 where that was
+read. Signs, units and currencies are not compared.
 """
 
 import re
@@ -18,30 +19,45 @@ from urllib.parse import unquote
 from autoagent.evidence import quotes
 from autoagent.evidence.facts import ADDRESS, EMAIL, Fact, without_end
 from autoagent.evidence.reads import Reads, Source
-from autoagent.evidence.values import NUMBER, Day, Number, dates, number, parts, plain_value
+from autoagent.evidence.values import NUMBER, Day, Number, dates, number, parts, plain_value, without_points
+from autoagent.evidence.work import Work
 from autoagent.language import without_particle
 
 _TRIES = 2_000  # places of one fact that are looked at
+_ASKED = 200  # characters that are looked at while a source is asked for a figure
+_MOST, _SHARE = 24_000_000, 8  # characters that are looked at in all; of what is left, one part in so many at a time
 _IN_WORDS = {
     "2": "two|두", "3": "three|세", "4": "four|네", "5": "five|다섯", "6": "six|여섯", "7": "seven|일곱",
     "8": "eight|여덟", "9": "nine|아홉", "10": "ten|열", "11": "eleven|열한", "12": "twelve|열두", "15": "fifteen",
     "20": "twenty|스무|스물", "30": "thirty|서른", "40": "forty|마흔", "50": "fifty|쉰", "60": "sixty", "90": "ninety",
     "100": "hundred",
 }  # fmt: skip
+_MOST_PERCENT = 150  # that may be given for a share: nobody means 49 by 4,900 %
 _LEAST_ROUNDED = 3  # digits of a rounded figure; two where its form says that it is one
 
 
 class Index:
-    """What was read, by what can be looked up in it; each part is made when it is first asked for."""
+    """What was read, by what can be looked up in it; each part is made when it is first asked for.
+
+    Beyond those parts, which grow with what was read, only so much is looked at; a fact that was not found by then
+    counts as one that stands nowhere.
+    """
 
     def __init__(self, reads: Reads, exists: Callable[[str], bool] = lambda _: False):
         self.reads, self.exists = reads, exists
+        self._work = Work(_MOST)
+        self._at_hand = self.share()
         self._by_own = sorted(reads.sources, key=lambda source: bool(source.regions))  # what is wholly read comes first
 
+    def share(self) -> Work:
+        """What may be looked at for one quote or figure."""
+        return Work(self._work.left // _SHARE, self._work)
+
     def supports(self, fact: Fact) -> bool:
+        self._at_hand = self.share()
         match fact.kind:
             case "number":
-                return self._supports_number(fact) if fact.raw else self._holds_words(fact.text)
+                return self._supports_number(fact) if fact.raw else self._holds_spelling(fact.text)
             case "date":
                 return self._supports_date(fact)
             case "address":
@@ -55,18 +71,30 @@ class Index:
 
     # -- words ---------------------------------------------------------------------------------------------------------
 
-    def _holds_words(self, text: str) -> bool:
-        return any(self._is_read(source, place) for source, place in self.places(text))
+    def _holds_spelling(self, text: str) -> bool:
+        """Of an hour also with and without a 0 before it."""
+        hour, colon, rest = text.partition(":")
+        spellings = {text, f"{hour:0>2}:{rest}", f"{hour.lstrip('0') or '0'}:{rest}"} if colon else (text,)
+        return any(self._holds_words(spelling) for spelling in spellings)
 
-    def places(self, text: str, sources: "list[Source] | None" = None) -> Iterator[tuple[Source, quotes.Place]]:
+    def _holds_words(self, text: str) -> bool:
+        return any(self._is_read(source, place) for source, place in self.places(text, self._at_hand))
+
+    def places(
+        self, text: str, work: Work, sources: "list[Source] | None" = None
+    ) -> Iterator[tuple[Source, quotes.Place]]:
         for source in self._by_own if sources is None else sources:
-            for tries, place in enumerate(quotes.places(text, source.folded)):
+            if work.is_spent:
+                return
+            for tries, place in enumerate(quotes.places(text, source.folded, work)):
                 if tries > _TRIES:
                     break
                 yield source, place
 
     def _is_read(self, source: Source, place: quotes.Place) -> bool:
         """Whether at least one word there is not the model's own, and each figure is not."""
+        if not self._at_hand.spend(source.weight(place.start, place.end)):
+            return False
         flags = source.flags(place.start, place.end)
         if not source.regions or not flags:
             return True
@@ -108,9 +136,13 @@ class Index:
 
     def _supports_number(self, fact: Fact) -> bool:
         told = number(fact.raw)
+        if fact.is_line and any(source.shows_line(fact.raw.replace(",", "")) for source in self.reads.sources):
+            return True
         if not told.values:
             return self._holds_words(fact.raw)
         if any(self._is_read_value(value) for value in self._candidates(told)):
+            return True
+        if (value := without_points(fact.raw)) is not None and self._is_read_value(value):
             return True
         if fact.raw in _IN_WORDS and self._holds_number_word(_IN_WORDS[fact.raw]):
             return True
@@ -135,9 +167,8 @@ class Index:
         yield from (value for value in told.values if value in self._numbers)
         formed = told.places != 0 or told.percent
         rounds = told.figures >= _LEAST_ROUNDED - formed
-        shares = (1, 100) if told.percent else (1,)
         for value in told.values:
-            for share in shares:
+            for share in (1, 100) if told.percent and value <= _MOST_PERCENT else (1,):
                 if share != 1 and value / share in self._numbers:
                     yield value / share
                 if rounds:
@@ -158,6 +189,8 @@ class Index:
             for source in self._raws[raw]:
                 if not source.regions:
                     return True
+                if not self._at_hand.spend(_ASKED):
+                    return False
                 if not source.owns(raw) and any(self._is_read(source, at) for at in _standing(raw, source.bare)):
                     return True
         return False

@@ -7,6 +7,7 @@ from autoagent.claims import CheckedClaim, Evidence, LooseFact
 from autoagent.evidence import quotes
 from autoagent.evidence.facts import ADDRESS, facts, key_of, without_end
 from autoagent.evidence.folding import Folded
+from autoagent.evidence.work import Work
 
 UNVERIFIED, UNVERIFIED_KO = "[unverified]", "[확인 안 됨]"
 _MOST_LINES = 40
@@ -79,8 +80,8 @@ def marked(text: str, evidence: Evidence) -> str:
 def claimed_without_evidence(text: str, claims: Sequence[CheckedClaim]) -> list[quotes.Place]:
     """Where a text says what claims say that have no evidence: of each the first place."""
     without = [claim for claim in claims if not claim.found]
-    folded = Folded(text)
-    found = (next(quotes.places(claim.text, folded), None) for claim in without)
+    folded, work = Folded(text), Work(quotes.MOST)
+    found = (next(quotes.places(claim.text, folded, work), None) for claim in without)
     return [place for place in found if place]
 
 

@@ -1,12 +1,15 @@
 """The model's own words in what it reads: what it wrote, or gave to a program, shows nothing as it comes back.
 
 Of a file that it wrote: a *stretch* of three words that stands in what it wrote, or a whole line of fewer. Of what a
-program says: each word and figure by itself of its arguments and of the model's files that they name, since code puts
-them together anew; of any other file a stretch of three words, and the figures of a line all of whose words are there.
+program says: each word and figure by itself of its arguments and of the model's files that they name, and figures that
+adjoin there as one, since code puts them together anew; of any other file a stretch of three words, and the figures of
+a line all of whose words are there. *Throughout*: all, also what a loader makes of it, of a file that nobody else wrote
+a word of, and of kept facts.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -16,6 +19,8 @@ from autoagent.evidence.values import number
 
 STRETCH = 3  # words
 AROUND = 120  # characters that are looked at on both sides of a place
+_MOST_JOINED, _LEAST_DIGITS = 4, 3  # figures that adjoin, and their digits: 1 and 2 make no 12 that anybody claims
+_MOST_PAIRS = 2_500  # of texts that a program may have put one behind another
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
 Gram = tuple[str, ...]
 
@@ -72,17 +77,20 @@ class Own:
     written: Moments = ()  # into this very file
     elsewhere: Moments = ()  # into any that a program may have read
     words: frozenset[str] = field(default_factory=frozenset[str])
+    throughout: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.words) or any(written for written, _ in (*self.written, *self.elsewhere))
+        return self.throughout or bool(self.words) or any(written for written, _ in (*self.written, *self.elsewhere))
 
     def __or__(self, other: "Own") -> "Own":
         written = tuple(dict.fromkeys((*self.written, *other.written)))
         elsewhere = tuple(dict.fromkeys((*self.elsewhere, *other.elsewhere)))
-        return Own(written, elsewhere, self.words | other.words)
+        return Own(written, elsewhere, self.words | other.words, self.throughout or other.throughout)
 
     def flags(self, found: Sequence[Token]) -> list[bool]:
         """For each of the tokens, which follow each other in a text, whether it is the model's."""
+        if self.throughout:
+            return [True] * len(found)
         own = [token.word in self.words for token in found]
         words = [token.word for token in found]
         for size in range(1, STRETCH + 1):
@@ -113,7 +121,7 @@ def _lines(found: Sequence[Token]) -> Iterator[range]:
             start = at
 
 
-NOTHING = Own()
+NOTHING, THROUGHOUT = Own(), Own(throughout=True)
 
 
 def tokens(text: str, start: int = 0, end: int | None = None) -> Iterator[Token]:
@@ -124,6 +132,33 @@ def tokens(text: str, start: int = 0, end: int | None = None) -> Iterator[Token]
 
 def words_of(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(token.word for text in texts for token in tokens(text))
+
+
+def joined(texts: Iterable[str]) -> frozenset[str]:
+    """The figures that those which adjoin in a text make if they are printed without anything between them."""
+    made = set[str]()
+    for text in texts:
+        found, run = list(tokens(text)), list[str]()
+        for token in found:
+            raw = text[token.start : token.end]
+            run = [*run[1 - _MOST_JOINED :], raw] if raw.isdecimal() else []
+            made.update(filter(None, (_figure(run[at:]) for at in range(len(run) - 1))))
+    return frozenset(made)
+
+
+def joined_ends(before: AbstractSet[str], behind: AbstractSet[str]) -> frozenset[str]:
+    """The figures that texts make where one follows another, by the digits at their ends and at their beginnings.
+
+    None of very many texts, which would make nearly every figure.
+    """
+    if len(before) * len(behind) > _MOST_PAIRS:
+        return frozenset()
+    return frozenset(filter(None, (_figure([one, other]) for one in before for other in behind)))
+
+
+def _figure(digits: Sequence[str]) -> str:
+    whole = "".join(digits)
+    return _word(whole) if len(whole) >= _LEAST_DIGITS and whole[0] != "0" else ""
 
 
 def window(text: str, start: int, end: int) -> list[Token]:

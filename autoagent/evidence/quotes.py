@@ -6,17 +6,22 @@ lower case are not told apart. `…` in a quote stands for what is left out of o
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 from unicodedata import combining, normalize
 
 from autoagent.evidence.folding import KEPT, Folded, reduced
+from autoagent.evidence.work import Work
 
 LEAST = 8  # letters and digits of a quote; a syllable or ideograph counts as two
 LEAST_MIXED = 5  # where there are letters and digits
 PASSAGE = 1_500  # characters from the beginning of the first to the end of the last part of a quote with `…`
 _NEAR = 12  # characters around a place in which its signs may stand
 _TRIES = 200  # places at which the letters of one quote are looked at
+_FOUND_FAST = 100  # letters that are searched as fast as one is looked at
+_PLACED = 4_096  # characters that are looked at to find a place again in the original
+MOST = 8_000_000  # characters that are looked at for one quote where nothing else is told
 _LEFT_OUT = re.compile(r"\s*[\[(]?\s*(?:…|⋯|\.{3,}|(?:\. ){2,}\.)\s*[\])]?\s*")
 _LINE_NUMBERS = re.compile(r"^\d+(?:\t| {1,6})", re.MULTILINE)
 _RUN = re.compile(f"{KEPT}+")
@@ -24,6 +29,7 @@ _NO_WIDTH = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 _FLEXIBLE = re.compile("[-\u2010-\u2015\u2212'’‘`´\u00ad_/*~\u30fb\ufeff\u200b-\u200d\u2060]")
 _SYMBOLS = re.compile("[%‰°€$£¥₩₽₹=≤≥≠±×÷@]|[<>+](?=\\s*$)|(?:(?<=[\\s(\\[|:,$€£])|^)[-−](?=$)")
 _RULE = re.compile(r"={3,}")
+_CSV_CELL = re.compile(r"(?:^|(?<=[,;\t]))(?:\"(?P<quoted>(?:[^\"\n]|\"\")*)\"(?=[,;\t\r]|$)|[^,;\t\n\r]+)")
 _EDGE = re.compile(r"[\t|│┃]|\n")  # of a cell
 _WIDE = (
     "[\u1100-\u11ff\u3005-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]"  # letters without word spaces
@@ -46,38 +52,56 @@ def too_short(quote: str) -> bool:
     return weight < (LEAST_MIXED if mixed else LEAST)
 
 
-def places(quote: str, folded: Folded) -> Iterator[Place]:
-    """Where the quote stands in a text, the first place first."""
-    whole = _in_one(quote, folded)
+def places(quote: str, folded: Folded, work: Work | None = None) -> Iterator[Place]:
+    """Where the quote stands in a text, the first place first; those that are found before `work` is spent."""
+    work = work or Work(MOST)
+    whole = _in_one(quote, folded, work)
     found = next(whole, None)
     if found is not None:
         yield found
         yield from whole
         return
-    parts = [part for part in _LEFT_OUT.split(quote) if reduced(part)]
+    parts = _parts(quote)
     if len(parts) > 1 and all(len(reduced(part)) > 2 for part in parts):
-        yield from _in_parts(parts, folded)
-    bare = _LINE_NUMBERS.sub("", quote)
-    if folded.numbered and bare != quote:
-        yield from places(bare, folded)
+        yield from _in_parts(parts, folded, work)
+    if folded.numbered and (bare := _without_numbers(quote)) != quote:
+        yield from places(bare, folded, work)
 
 
-def is_whole_cell(place: Place, text: str) -> bool:
-    """Whether nothing else stands in its line, or in its cell of a table."""
+@lru_cache(maxsize=256)
+def _without_numbers(quote: str) -> str:
+    return _LINE_NUMBERS.sub("", quote)
+
+
+@lru_cache(maxsize=256)
+def _parts(quote: str) -> tuple[str, ...]:
+    """What stands between the `…` of a quote."""
+    return tuple(part for part in _LEFT_OUT.split(" ".join(quote.split())) if reduced(part))
+
+
+def is_whole_cell(place: Place, text: str, *, commas: bool = False) -> bool:
+    """Whether nothing else stands in its line, or in its cell of a table. `commas` end cells, as in CSV."""
+    start = max(text.rfind("\n", 0, place.start) + 1, place.start - 2_000)
+    line = text[start : place.start + 2_000].partition("\n")[0]
+    first, last = place.start - start, place.end - start
+    for found in _CSV_CELL.finditer(line):
+        if found.start() <= first and last <= found.end() and (commas or found["quoted"] is not None):
+            beside = line[found.start() : first] + line[last : found.end()]
+            return not _RUN.search(beside)
     before, after = text[max(0, place.start - 40) : place.start], text[place.end : place.end + 40]
     left = _EDGE.split(before)[-1] if place.start > 40 or _EDGE.search(before) else before
     right = _EDGE.split(after)[0]
     return not _RUN.search(left) and not _RUN.search(right)
 
 
-def _in_one(quote: str, folded: Folded) -> Iterator[Place]:
-    letters = reduced(quote)
-    if not letters:
+def _in_one(quote: str, folded: Folded, work: Work) -> Iterator[Place]:
+    letters = _letters(quote)
+    if not letters or not work.spend(len(letters) + len(folded.letters) // _FOUND_FAST):
         return
-    wanted = _Between(quote)
     at, tries = folded.letters.find(letters), 0
-    while at >= 0 and tries < _TRIES:
+    while at >= 0 and tries < _TRIES and work.spend(min(len(folded.text), _PLACED) + len(letters)):
         start, end = folded.place(at, at + len(letters))
+        wanted = _between(quote)
         if _stands(wanted, folded, start, end):
             yield _with_signs(wanted, folded.text, start, end)
         at, tries = folded.letters.find(letters, at + 1), tries + 1
@@ -93,13 +117,14 @@ def _with_signs(wanted: "_Between", text: str, start: int, end: int) -> Place:
     return Place(start, end)
 
 
-def _in_parts(parts: list[str], folded: Folded) -> Iterator[Place]:
+def _in_parts(parts: Sequence[str], folded: Folded, work: Work) -> Iterator[Place]:
     """The parts in their order, with no more than a passage between the first and the last."""
-    for first in _in_one(parts[0], folded):
+    for first in _in_one(parts[0], folded, work):
         end = first.end
         for part in parts[1:]:
             rest = Folded(folded.text[end : first.start + PASSAGE], numbered=folded.numbered)
-            following = next(_in_one(part, rest), None)
+            work.spend(len(rest.text))
+            following = next(_in_one(part, rest, work), None)
             if following is None:
                 break
             end += following.end
@@ -121,6 +146,7 @@ class _Between:
         self.letters = "".join(runs)
         self.first, self.last = self.gaps.pop(0, ""), text[end:]
 
+    @cached_property
     def symbols(self) -> list[tuple[int, str]]:
         return [(at, symbol) for at, gap in self.gaps.items() for symbol in _symbols(gap, self.letters[at])]
 
@@ -133,6 +159,7 @@ def _symbols(gap: str, after: str) -> list[str]:
     return ["-" if one == "−" else one for one in found if one not in signs or after[:1].isdecimal()]
 
 
+_between, _letters = lru_cache(maxsize=256)(_Between), lru_cache(maxsize=256)(reduced)  # of quotes
 _SEEN_IN = re.compile(r"^\d+\t(?:\[(?:page|slide) [^\]\n]*\]$)?|^\[(?:page|slide) [^\]\n]*\]$", re.MULTILINE)
 _SEEN_PLAIN = re.compile(r"^\[(?:page|slide) [^\]\n]*\]$", re.MULTILINE)
 
@@ -143,7 +170,7 @@ def _stands(wanted: _Between, folded: Folded, start: int, end: int) -> bool:
     found = _Between(text[start:end], _SEEN_IN if folded.numbered else _SEEN_PLAIN)
     if found.letters != wanted.letters:  # a mark is cut off its letter
         return False
-    if found.symbols() != wanted.symbols():
+    if found.symbols != wanted.symbols:
         return False
     for at in wanted.gaps.keys() | found.gaps.keys():
         if not _alike(wanted.letters[at - 1], wanted.letters[at], wanted.gaps.get(at), found.gaps.get(at)):

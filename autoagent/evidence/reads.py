@@ -2,7 +2,8 @@
 
 What counts: text of files, pages, search results, downloads, programs' output, people's words. What never does: the
 goal, what the program told the model, observations of commands that only act or end, and the model's own words wherever
-they come back: read from a file that it wrote, printed by a program whose code holds them, recalled after `remember`.
+they come back: read from a file that it wrote, printed by a program whose code holds them. What `recall` shows never
+counts by itself: what this run read stands where it was read, and a kept fact is words of a model.
 """
 
 import re
@@ -22,11 +23,10 @@ from autoagent.events import (
     ModelReplied,
     Outcome,
     PersonSaid,
-    RunStarted,
 )
 from autoagent.evidence.authorship import WRITES, Authorship, texts_of
 from autoagent.evidence.folding import Folded
-from autoagent.evidence.own_words import NOTHING, Own, Token, Written, tokens, window, words_of
+from autoagent.evidence.own_words import AROUND, NOTHING, THROUGHOUT, Own, Token, Written, tokens, window, words_of
 from autoagent.thoughts import CommandCall
 
 SILENT = WRITES | {"remember", "task_complete", "give_up", "list_programs"}  # what they say is ours
@@ -34,6 +34,7 @@ PROGRAMS = ("run_shell", "run_python")
 _EDITED = "\nThe person changed arguments before it ran. Now: "
 _MOST_CHARS = 400  # of a command that a source is of
 _LOOPBACK = re.compile(r"localhost|127\.[\d.]+|0\.0\.0\.0|\[?::1\]?|.*\.localhost")
+_FLAGGED = 8  # times as slow as to look at a character
 _HEAD = re.compile(r"^(?P<path>[^\n\t]+?), [\d,]+ lines?(?=,|$)", re.MULTILINE)  # of a file in read_many
 _MATCH = re.compile(r"^(?P<path>[^\n]+?)(?: \(source\))?:(?P<line>\d+)\t", re.MULTILINE)  # in search_files
 _ABSENT = re.compile(r"^(?:in none of these files|No page that was read holds): [^\n]*", re.MULTILINE)
@@ -85,10 +86,20 @@ class Source:
             (token.start, own) for token, own in self._flagged(start, end) if token.start < end and token.end > start
         ]
 
+    def weight(self, start: int, end: int) -> int:
+        """How many characters it is like to look at, to tell whose words stand at a place."""
+        return (end - start + 2 * AROUND) * (_FLAGGED + len(self.regions)) if self.regions else end - start
+
     def owns(self, raw: str) -> bool:
         """Whether a figure, as it is written, is the model's own wherever it stands in the text."""
         whole = [region.own for region in self.regions if region.start == 0 and region.end >= len(self.text)]
-        return any(word in own.words for own in whole for word in words_of([raw]))
+        return any(own.throughout or word in own.words for own in whole for word in words_of([raw]))
+
+    def shows_line(self, number: str) -> bool:
+        """Whether a line of that number was shown."""
+        if self.command not in ("read_file", "read_many", "search_files"):
+            return False
+        return re.search(rf"(?:^|:){re.escape(number)}\t", self.text, re.MULTILINE) is not None
 
     def part(self, at: int) -> tuple[str, int]:
         """The file that a place of several is from, and the number of its line; the address for a search's result.
@@ -155,13 +166,10 @@ class _Reading:
         self.calls: dict[str, CommandCall] = {}
         self.started: dict[str, CommandStarted] = {}
         self.edited: set[str] = set()
-        self.said = Written()  # all that the model said at all, and the goal
         self.step = 0
 
     def take(self, event: Event) -> None:
         match event:
-            case RunStarted():
-                self.said.add(event.goal, 0)
             case ModelReplied():
                 self._take_reply(event)
             case ApprovalGiven() if event.args is not None and event.call_id in self.calls:
@@ -186,24 +194,20 @@ class _Reading:
         self.step += 1
         if event.thought is None:
             return
-        for text in (event.thought.text, event.thought.reasoning, event.thought.speak, *event.thought.plan):
-            self.said.add(text, event.seq)
         for number, call in enumerate(event.thought.commands, 1):
             self.calls[f"{self.step}.{number}"] = call
-            for text in texts_of(call):
-                self.said.add(text, event.seq)
 
     def _take_result(self, event: CommandFinished) -> None:
         call, started = self.calls.get(event.call_id), self.started.get(event.call_id)
         if call is None:
             return
-        self.authorship.saw(event.seen)
         is_program = call.name in PROGRAMS or (started is not None and bool(started.sandbox))
         if call.name in WRITES:
             if event.outcome in ("ok", "unknown"):
                 self.authorship.wrote(call, event, started, local=_is_local(call))
         elif is_program or event.changed or event.changed_artifact:
             self.authorship.ran(call, event)
+        self.authorship.saw(event.seen)
         if call.name == "read_observation" and event.outcome == "ok":
             asked = str(call.args.get("id", ""))
             self.aliases[event.call_id] = self.aliases.get(asked, asked)
@@ -249,7 +253,7 @@ class _Reading:
             case "list_files":
                 return [Region(0, whole, names)]
             case "recall":
-                return [Region(0, whole, Own(((self.said, event.seq),)))]
+                return [Region(0, whole, THROUGHOUT)]
             case _:
                 return [Region(0, whole, self.authorship.own_of_output(call, event.seq)), Region(0, whole, names)]
 

@@ -29,6 +29,7 @@ NUMBER = re.compile(
 _KOREAN_PART = re.compile(rf"({DIGITS})?\s?([백천]?)([만억조]?)")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _POINTS = re.compile(r"\d{1,3}(?:\.\d{3}){2,}(?:,\d+)?|\d{1,3}(?:\.\d{3})+,\d+")  # 1.234.567, 1.234,50
+_ONE_POINT = re.compile(r"[1-9]\d{0,2}\.\d{3}")  # 15.600: 15.6, or 15,600 in a continental text
 _COMMA = re.compile(r"\d+,\d+")
 
 
@@ -69,6 +70,11 @@ def number(raw: str) -> Number:
         power = len(str(_SCALES[scale])) - 1
         return Number(frozenset(values), places - power, len(digits), percent, scaled=True)
     return Number(frozenset(plain), places, len(digits), percent, scaled=False)
+
+
+def without_points(raw: str) -> Decimal | None:
+    """What a number may mean besides its value: 15,600 for 15.600."""
+    return Decimal(raw.replace(".", "")) if _ONE_POINT.fullmatch(raw) else None
 
 
 def plain_value(raw: str) -> Decimal | None:
@@ -157,7 +163,7 @@ _FROM_DIGITS = (
     rf"{_Y.format('y0')}-(?P<m0>1[0-2]|0[1-9])(?![\d-])",
 )
 _FROM_A_NAME = (
-    rf"{_MONTH.format('n7')}\s{_D.format('d7')}(?:st|nd|rd|th)?(?!\d)(?:,?\s{_Y.format('y7')}(?!\d))?",
+    rf"{_MONTH.format('n7')}\s{_D.format('d7')}(?:st|nd|rd|th)?(?!\d|\.\d|,\d{{3}}(?!\d))(?:,?\s{_Y.format('y7')}(?!\d))?",
     rf"{_MONTH.format('n8')},?\s{_Y.format('y8')}(?!\d)",
 )
 _SOON = "jan|feb|m[aä]r|apr|ma[yi]|jun|jul|aug|sep|o[ck]t|nov|de[cz]"  # how the names begin; looked for first
