@@ -99,8 +99,8 @@ def _folded(folder: Path) -> RunSummary:
 
 def call_in_short(call: "CommandCall") -> str:
     """A command by its name and its main argument: `write_file report.md`."""
-    args = call.args
-    value = next((args[name] for name in _MAIN if name in args), next(iter(args.values()), ""))
+    given = {name: value for name, value in call.args.items() if value is not None}
+    value = next((given[name] for name in _MAIN if name in given), next(iter(given.values()), ""))
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return " ".join(f"{call.name} {text[:QUESTION_CHARS]}".split())
 

@@ -295,10 +295,11 @@ def ends(result: str) -> dict[str, Any]:
 
 
 def test_a_run_waits_with_exactly_the_question_and_an_answer_ends_it_with_proofs(shell: Shell) -> None:
-    first = thought("I write.", commands=[("write_file", {"path": "out.txt", "text": "hello\n"})])
+    first = thought("I write.", commands=[("write_file", {"path": "out.txt", "text": "hello, dear reader of this file\n"})])
     first["criteria"] = [{"text": "out.txt greets", "file": "out.txt", "pattern": "hello"}, {"text": "it is kind"}]
     verdict = {"criterion": 2, "passage": "", "source": "", "why": "taste", "verdict": "only a person"}
-    script = [first, ends("It costs 49 euros."), ends("It costs 49 euros."), json.dumps({"verdicts": [verdict]})]
+    goal = {"criterion": 3, "passage": "dear reader of this file", "source": "out.txt", "why": "it greets", "verdict": "met"}
+    script = [first, ends("It costs 49 euros."), ends("It costs 49 euros."), json.dumps({"verdicts": [verdict, goal]})]
     with ModelServer(script) as server:
         waiting = shell.call("run", "-c", "Greet in out.txt", server=server)
     assert waiting.returncode == 5
@@ -308,7 +309,7 @@ def test_a_run_waits_with_exactly_the_question_and_an_answer_ends_it_with_proofs
     ended = shell.call("answer", shell.run_id, "y", "--resume", "--output-format", "json")
     assert ended.returncode == 0
     found = json.loads(ended.stdout)
-    assert found["criteria"] == [
+    assert found["criteria"][:2] == [
         {
             "text": "out.txt greets", "check": "out.txt holds “hello”", "state": "met", "proof": "out.txt holds it",
             "source": "out.txt", "by": "check",
@@ -320,7 +321,7 @@ def test_a_run_waits_with_exactly_the_question_and_an_answer_ends_it_with_proofs
     assert found["result"] == "It costs 49 [unverified] euros."
     shown = shell.call("show", shell.run_id)
     assert "not accepted" in shown.stdout
-    assert "reviewed: 0 of 1 met" in shown.stdout
+    assert "reviewed: 1 of 2 met" in shown.stdout
     assert "It costs 49 [unverified] euros." in shown.stdout
 
 

@@ -99,8 +99,10 @@ def test_lines_are_dropped_and_added_by_keys(folder: Path):
 
 def test_what_is_no_key_is_answered_here_and_agrees_to_nothing(folder: Path):
     terminal = Terminal(folder, DRAFT, "plain").ask()
-    terminal.type("looks good to me", "Start")
-    terminal.type("n", "Start")
+    terminal.type("looks good to me", r"To have this at the end too, type:\s+[+] looks good to me\s+Start")
+    terminal.type("n", r"“n” means nothing here\s+Start")
+    terminal.type("s", "nothing to review yet")
+    terminal.type("- needs host docs.example.org", "It needs: 1 example.org")
     terminal.type("y 5", "Start")
     terminal.type("?", "drop line 2")
     terminal.type("\x1b[200~y", "Start")

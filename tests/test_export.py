@@ -203,7 +203,8 @@ def outside_fences(text: str) -> list[str]:
 def test_markdown_draws_no_image_no_html_and_no_hidden_link_of_hostile_words(world: World) -> None:
     kept(world, text=HOSTILE, seen=HOSTILE, result=f"{HOSTILE}\n```\n{HOSTILE}", path=f"a{HOSTILE}")
     text = export("7f3a", "--md", "-o", "-").decode()
-    lines = outside_fences(text)
+    mark, *lines = outside_fences(text)
+    assert mark == "<!-- exported by autoagent -->"
     assert any("alert" in line for line in lines)
     for line in lines:
         active = re.sub(r"\\[^\w\s]", "", line)

@@ -212,7 +212,7 @@ def test_what_the_documents_do_not_hold_is_not_answered(ws: Path, question: str)
     library(ws)
     state = run(ws, question)
     assert state.status == "unreached"
-    assert re.search("Not in the documents|문서에 없습니다", state.reason)
+    assert re.search("I found no sentence with all of|모두 있는 문장을 찾지 못했습니다", state.reason)
     assert "papers/minutes.md" in state.reason
     assert not (ws / "report.md").exists()
 
@@ -375,7 +375,7 @@ def test_a_task_that_is_not_reached_makes_the_run_unreached_but_keeps_the_rest(w
     state = run(ws, "1. Summarise ./papers\n2. What is the capital of France?")
     assert state.status == "unreached"
     assert "quotes from papers/minutes.md, papers/안내.txt" in state.reason
-    assert "Not in the documents" in state.reason
+    assert "I found no sentence with all of" in state.reason
     assert quotes(ws, report(ws))
 
 

@@ -89,7 +89,7 @@ def is_proven(state: State) -> bool:
     assert state.evidence is not None
     problems = [*(one.problem for one in state.evidence.claims if not one.found), *state.evidence.loose]
     assert not problems
-    return state.looked_up == 1
+    return not state.gaps
 
 
 GOALS = [

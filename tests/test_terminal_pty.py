@@ -136,7 +136,7 @@ def test_a_bare_no_asks_for_its_reason(folder: Path):
 def test_always_shows_the_rules_and_keeps_the_chosen_one(folder: Path):
     terminal = Terminal(folder, "write").ask()
     terminal.type("a", "2  writes in data/")
-    terminal.type("", "Y yes")
+    terminal.type("", "y or Enter")
     terminal.type("ㅁ", "Enter to go back")
     sent = terminal.message("2")
     assert (sent["kind"], sent["rule"], sent["call_id"]) == ("keep_rule", "write:data/**", "1.1")
@@ -166,7 +166,7 @@ def test_a_workspace_rule_that_cannot_be_written_is_kept_for_the_run_and_that_is
 @pytest.mark.parametrize("style", ["", "plain"])
 def test_enter_is_a_yes_where_a_file_is_written_that_can_be_put_back(folder: Path, style: str):
     terminal = Terminal(folder, "write", style).ask()
-    assert "Y yes" in terminal.log.getvalue()
+    assert "y or Enter" in terminal.log.getvalue()
     assert terminal.message("")["allowed"] is True
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from autoagent.cli.completion import complete_run
+from autoagent.cli.outcome import with_marks
 from autoagent.cli.page import NO_LIMIT, Page, print_json, table
 from autoagent.errors import ConfigError
 from autoagent.events import Event, FileChange, ModelReplied, RunStarted
@@ -192,7 +193,7 @@ def _files(both: tuple[Compared, Compared]) -> Iterator[tuple[str, str]]:
 
 
 def _result(run: Compared) -> str:
-    return run.state.result or run.state.reason or "no result yet"
+    return with_marks(run.state.result, run.state) or run.state.reason or "no result yet"
 
 
 def _one_by_one(both: Sequence[Compared]) -> Iterator[Line]:
@@ -247,6 +248,6 @@ def _run_as_json(run: Compared) -> dict[str, Any]:
         "criteria_met": sum(verdict.state == "met" for verdict in state.verdicts),
         "claims": evidence.total if evidence else 0,
         "claims_without_evidence": evidence.without if evidence else 0,
-        "result": state.result,
+        "result": with_marks(state.result, state),
         "reason": state.reason,
     }

@@ -1,6 +1,9 @@
 """AutoGPT's first run, better: one sentence becomes a name, a role and goals that the person may change."""
 
+import contextlib
 import json
+import signal
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, cast
 
@@ -47,8 +50,19 @@ def ask_person(
         usage += priced(model, reply.usage.model_copy(update={"calls": 1}))
         return _proposal(reply.text, sentence)
 
-    found = ask_goal(screen, keyboard, propose)
+    with _ctrl_c_leaves():
+        found = ask_goal(screen, keyboard, propose)
     return None if found is None else Goal(found.goals, found.name, found.role, usage=usage)
+
+
+@contextlib.contextmanager
+def _ctrl_c_leaves() -> Generator[None]:
+    """There is no run yet that a first Ctrl-C could pause."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _proposal(reply: str, sentence: str) -> Proposal:

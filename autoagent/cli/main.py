@@ -5,6 +5,7 @@ import errno
 import importlib
 import io
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
@@ -186,7 +187,23 @@ def _usage(error: click.UsageError) -> str:
     message = error.format_message()
     if "--yolo" in message:
         return "unknown option --yolo. For no questions: --continuous (keeps the limits)"
-    return f"{message[0].lower()}{message[1:]} See: {path} --help"
+    for found, told in _PLAINER:
+        message = found.sub(told, message)
+    end = "" if message.endswith((".", "?", "!")) else "."
+    return f"{message[0].lower()}{message[1:]}{end} See: {path} --help"
+
+
+_PLAINER = tuple(  # what click says, in words of ours
+    (re.compile(pattern), told)
+    for pattern, told in (
+        (r"is not a valid integer(?: range)?\b", "is not a whole number"),
+        (r"is not a valid float(?: range)?\b", "is not a number"),
+        (r"is not in the range x>=(\S+?)\.?$", r"is less than \1"),
+        (r"is not in the range (\S+?)<=x<=(\S+?)\.?$", r"is not from \1 to \2"),
+        (r"Missing argument '+(.+?)'+\.?$", r"Missing: \1."),
+        (r"Got unexpected extra arguments? \((.*)\)$", r"One thing too many: \1"),
+    )
+)
 
 
 def _report(error: Exception, mask: Mask) -> str:

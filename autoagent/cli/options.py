@@ -1,6 +1,7 @@
 """Options that `run` and `resume` share, as a typed object."""
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
@@ -100,6 +101,19 @@ class Options:
         }
 
 
+def _time(_ctx: click.Context, _param: click.Parameter, given: str | None) -> str | None:
+    """As the settings read it: said before a run has its first line."""
+    if given is not None and not re.fullmatch(r"\s*\d+(?:\.\d+)?\s*[smh]?\s*", given):
+        raise click.BadParameter(f"{given!r}: write 90 (seconds), 15m or 2h")
+    return given
+
+
+def _amount(_ctx: click.Context, _param: click.Parameter, given: float | None) -> float | None:
+    if given is not None and given < 0:
+        raise click.BadParameter(f"{given:g} is less than 0")
+    return given
+
+
 def _rules(_ctx: click.Context, _param: click.Parameter, given: Sequence[str]) -> tuple[str, ...]:
     if not given:
         return ()
@@ -160,10 +174,18 @@ _OPTIONS = [
         "--continuous-limit",
         "max_steps",
         type=int,
+        callback=_amount,
         metavar="N",
         help="Default 50.",
     ),
-    option("Limits", "--max-cost", type=float, metavar="USD", help="Default 2.00 where the price is known."),
+    option(
+        "Limits",
+        "--max-cost",
+        type=float,
+        callback=_amount,
+        metavar="USD",
+        help="Default 2.00 where the price is known.",
+    ),
     option(
         "Goal",
         "--review",
@@ -180,7 +202,7 @@ _OPTIONS = [
         rare=True,
         help="Claims without: require, mark or off.",
     ),
-    option("Limits", "--max-time", metavar="TIME", help="Working time: 90, 15m, 2h."),
+    option("Limits", "--max-time", callback=_time, metavar="TIME", help="Working time: 90, 15m, 2h."),
     option("Limits", "--max-tokens", type=int, metavar="N", rare=True, help="In and out, all calls."),
     option("Limits", "--max-reply-tokens", type=int, metavar="N", rare=True, help="Of one reply; default 8192."),
     option(

@@ -1,6 +1,7 @@
 """How a run ends for the program that called it: exit code, result, JSON."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -49,11 +50,18 @@ def print_result(state: State, folder: Path, output_format: str, mask: Mask) -> 
     if output_format == "json":
         _write(mask(json.dumps(summary(state, folder), ensure_ascii=False)).encode() + b"\n")
     elif output_format == "text" and state.status == "reached":
-        from autoagent.terminal.inert import inert
-
         result = mask(with_marks(state.result, state))
-        result = inert(result) if sys.stdout.isatty() else result
+        result = _wrapped(result) if sys.stdout.isatty() else result
         _write(result.encode(errors="replace") + b"\n")
+
+
+def _wrapped(text: str) -> str:
+    """The text as it may stand on a terminal: inert, no row wider than that."""
+    from autoagent.terminal.layout import foreign, rows
+
+    columns = max(30, os.get_terminal_size(sys.stdout.fileno()).columns or 80)
+    drawn = [row for of in foreign(text, indent=0) for row in rows(of, columns)]
+    return "\n".join("".join(piece.text for piece in row) for row in drawn)
 
 
 def with_marks(text: str, state: State) -> str:

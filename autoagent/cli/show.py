@@ -26,7 +26,7 @@ from autoagent.terminal.criteria import WRITERS, done_when_lines, handover_lines
 from autoagent.terminal.ending import ending
 from autoagent.terminal.inert import json_escaped
 from autoagent.terminal.layout import Line, foreign, labelled, line, one_line
-from autoagent.terminal.words import counted, joined, spent
+from autoagent.terminal.words import counted, is_planned, joined, spent
 
 
 @click.command("show")
@@ -106,7 +106,7 @@ def _print_story(folder: Path, story: Sequence[Moment]) -> None:
     page.print(*_head(story, live=live, columns=page.columns), "")
     page.print(*story_table(story, page.columns, live=live, narrow=page.narrow))
     if state.criteria and not state.verdicts:
-        page.print("", *done_when_lines(state.criteria))
+        page.print("", *done_when_lines(state.criteria, in_short=is_planned(state.setup)))
     if state.status == "reached":
         page.print("", line("Result"), *foreign(with_marks(state.result, state)))
     elif state.claimed:

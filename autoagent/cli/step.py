@@ -37,16 +37,18 @@ from autoagent.history.changes import deeds, net
 from autoagent.journal import artifact
 from autoagent.places import is_live
 from autoagent.state import Observation, PendingCall, State
+from autoagent.taint import host_of
 from autoagent.terminal import criteria
 from autoagent.terminal.calls import call_lines, diff_lines
 from autoagent.terminal.figures import price
 from autoagent.terminal.layout import Line, Piece, foreign, labelled, line
 from autoagent.terminal.question import offers
 from autoagent.terminal.steps import file_words, kept_words, put_back_lines, what_changed
-from autoagent.terminal.words import counted, duration, joined, thousands
+from autoagent.terminal.words import counted, duration, is_planned, joined, thousands
 from autoagent.thoughts import CommandCall, plan_mark
 
 LABEL = 11  # columns
+_GUARD = "network guard"  # the control that lets no request go out
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,11 @@ def _event_lines(folder: Path, moment: Moment) -> list[Line]:
         case ReviewAsked():
             return [line(f"{event.by} asked for a critic")]
         case CriteriaSet():
-            return [line(), line(f"what has to be true, by {event.by}"), *criteria.done_when_lines(event.criteria)]
+            return [
+                line(),
+                line(f"what has to be true, by {whose(event, moment.after)}"),
+                *criteria.done_when_lines(event.criteria),
+            ]
         case CriteriaJudged():
             return [line(), *criteria.judged_in_full(event, moment.after)]
         case EvidenceChecked():
@@ -182,6 +188,11 @@ def _event_lines(folder: Path, moment: Moment) -> list[Line]:
             return []
 
 
+def whose(event: CriteriaSet, state: State) -> str:
+    """Who gave the criteria: `terminal`, `model`, or `planner` where rules are behind that."""
+    return "planner" if event.by == "model" and is_planned(state.setup) else event.by
+
+
 def held_words(sandbox: str) -> str:
     """`held by bubblewrap, no network`, of what a CommandStarted says."""
     layer, _, network = sandbox.partition(", ")
@@ -206,7 +217,8 @@ def undo_of(folder: Path, events: Iterable[Event]) -> Undoable:
     """`3 files can be put back; 1 web request cannot`; no words where the run changed no file, or all is put back."""
     events = list(events)
     started = {event.call_id: event for event in events if isinstance(event, CommandStarted)}
-    requests = sum(event.call.name in REQUESTS for event in started.values())
+    finished = {event.call_id: event for event in events if isinstance(event, CommandFinished)}
+    requests = sum(_went_out(event, finished.get(id)) for id, event in started.items())
     unheld = sum(event.sandbox == "none" or "network" in event.sandbox for event in started.values())
     changed = [one for one in net(deeds(events, lambda name: artifact(folder, name))) if not _is_folder(one)]
     if not changed:
@@ -216,6 +228,14 @@ def undo_of(folder: Path, events: Iterable[Event]) -> Undoable:
     cannot = ", ".join(counted(count, noun) for noun, count in counts if count)
     can = f"{counted(len(changed) - lost, 'file')} can be put back"
     return Undoable(len(changed) - lost, f"{can}; {cannot} cannot" if cannot else can)
+
+
+def _went_out(started: CommandStarted, finished: CommandFinished | None) -> bool:
+    """Whether it sent a request: what is refused for its own address did not, for one that a page led to it did."""
+    if started.call.name not in REQUESTS:
+        return False
+    host = host_of(str(started.call.args.get("url", "")))
+    return not (host and finished and finished.detail == _GUARD and host in finished.text)
 
 
 def _is_folder(change: FileChange) -> bool:

@@ -9,7 +9,7 @@ from itertools import groupby
 from autoagent import stall
 from autoagent.budget import Usage
 from autoagent.cli.page import NO_LIMIT, table, when
-from autoagent.cli.step import Moment, came_of, how_far, kept
+from autoagent.cli.step import Moment, came_of, how_far, kept, whose
 from autoagent.commands import COMMANDS
 from autoagent.criteria import STATES
 from autoagent.events import (
@@ -128,7 +128,9 @@ def _row_between(moment: Moment, asked_for: Sequence[Moment]) -> Iterator[Row]:
         case CriteriaSet(criteria=[]):
             return
         case CriteriaSet():
-            yield row(f"done when, by {event.by}", one_line("; ".join(c.text for c in event.criteria), 200))
+            yield row(
+                f"done when, by {whose(event, moment.after)}", one_line("; ".join(c.text for c in event.criteria), 200)
+            )
         case CriteriaJudged():
             if (told := _first_open(event, moment.after)) or event.round:
                 yield row(judged_words(event), told, number=moment.step, usage=with_calls)

@@ -25,6 +25,7 @@ from autoagent.export.parts import (
     source_words,
 )
 from autoagent.export.story import VERDICTS, criterion_words
+from autoagent.models.offline.reports import EXPORTED
 from autoagent.terminal.inert import inert
 from autoagent.terminal.layout import one_line
 from autoagent.terminal.words import counted, joined
@@ -45,8 +46,10 @@ def as_html(shown: Document) -> str:
             f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             '<meta name="referrer" content="no-referrer">\n<meta name="robots" content="noindex">\n'
+            '<meta name="generator" content="autoagent">\n'
             '<meta name="color-scheme" content="light dark">\n'
-            f"<title>{_inert(one_line(f'Run {shown.run}: {shown.goal}', 120))}</title>\n<style>\n{_style()}</style>\n"
+            f"<title>{_inert(one_line(f'Run {shown.run}: {shown.goal}', 120))} · {EXPORTED}</title>\n"
+            f"<style>\n{_style()}</style>\n"
             "</head>\n<body>\n",
             _head(shown, [(id, title) for id, title, _ in sections]),
             "<main>\n",

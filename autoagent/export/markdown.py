@@ -16,6 +16,7 @@ from autoagent.export.parts import (
     source_words,
 )
 from autoagent.export.story import VERDICTS, criterion_words
+from autoagent.models.offline.reports import EXPORTED
 from autoagent.terminal.inert import inert
 from autoagent.terminal.layout import one_line
 from autoagent.terminal.words import joined
@@ -26,7 +27,7 @@ _ACTIVE_FIRST = re.compile(r"^(\s*)([-+=:]|\d{1,9}(?=[.)]))")
 
 def as_markdown(shown: Document) -> str:
     goal = one_line(shown.goal, 300)
-    parts = [f"# {_plain(goal)}", _plain(shown.told)]
+    parts = [f"<!-- {EXPORTED} -->", f"# {_plain(goal)}", _plain(shown.told)]
     parts += [] if goal == shown.goal.strip() else [_fenced(shown.goal)]
     for title, body in _sections(shown):
         parts += [f"## {title}", *body] if body else []

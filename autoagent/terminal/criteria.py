@@ -12,6 +12,7 @@ from autoagent.terminal.words import counted
 HERE = "terminal"  # what an answer given on this screen says of who gave it
 TEXT_CHARS, PROOF_CHARS = 200, 160
 RESULT_LINES = (10, 3)  # of a result, shown from its head and its tail beside a question
+_LEAST = 8  # cells of a proof that is cut
 OUTPUT_LINES = (2, 2)  # of what a failing check wrote
 WRITERS = {"model": "the model", "digest": "a digest"}  # of a hand-over
 _STYLES: dict[str, Style] = {"met": "good", "unmet": "bad", "unclear": "warn", "person": "warn"}
@@ -19,15 +20,15 @@ _WORDS = {"unclear": "cannot tell", "person": "only a person can decide"}
 _MANNERS = {"check": "checked", "review": "reviewed", "person": "decided"}
 
 
-def criterion_words(criterion: Criterion) -> str:
-    """The criterion, and how the program checks it where it does."""
-    how = check_words(criterion)
+def criterion_words(criterion: Criterion, *, in_short: bool = False) -> str:
+    """The criterion, and how the program checks it where it does; `in_short` without patterns, which its text tells."""
+    how = "" if in_short and criterion.pattern and criterion.text else check_words(criterion)
     if not how or criterion.text in (criterion.command, criterion.file):
         return how or criterion.text
     return f"{criterion.text} ({how})"
 
 
-def set_lines(event: CriteriaSet) -> list[Line]:
+def set_lines(event: CriteriaSet, *, in_short: bool = False) -> list[Line]:
     """What has to be true at the end, as it is settled; a person who just agreed to it has it before their eyes."""
     if not event.criteria:
         return []
@@ -35,11 +36,13 @@ def set_lines(event: CriteriaSet) -> list[Line]:
         return [line(Piece("✓ ", "good"), f"{amount_words(event.criteria)} to hold at the end")]
     if event.by == "answer":
         return [line(Piece("✓ ", "good"), f"answer: yes, {amount_words(event.criteria)} to hold at the end")]
-    return done_when_lines(event.criteria)
+    return done_when_lines(event.criteria, in_short=in_short)
 
 
-def done_when_lines(criteria: Sequence[Criterion]) -> list[Line]:
-    texts = [f"{number}. {criterion_words(criterion)}" for number, criterion in enumerate(criteria, 1)]
+def done_when_lines(criteria: Sequence[Criterion], *, in_short: bool = False) -> list[Line]:
+    texts = [
+        f"{number}. {criterion_words(criterion, in_short=in_short)}" for number, criterion in enumerate(criteria, 1)
+    ]
     return [labelled("" if i else "Done when", text, width=13) for i, text in enumerate(texts)]
 
 
@@ -132,7 +135,7 @@ def _output(verdict: Verdict) -> list[str]:
 
 
 def asked_rows(state: State, room: int, *, proofs: bool = True) -> list[Line]:
-    """Each criterion, once a result was looked at: its sign and what shows it, on one row of `room` cells each.
+    """Each criterion, once a result was looked at: its sign and what shows it, in `room` cells; a long one on two rows.
 
     Without `proofs` those that are not met have none: they are told elsewhere.
     """
@@ -143,28 +146,34 @@ def asked_rows(state: State, room: int, *, proofs: bool = True) -> list[Line]:
         shown = proofs or verdict is None or verdict.state == "met"
         proof = "" if not shown else proof_words(verdict) if verdict else "not looked at yet"
         told.append((_sign(verdict), one_line(criterion.text, TEXT_CHARS), proof))
-    widest = max((cells(text) for _, text, proof in told if proof), default=0)
-    column = min(widest, max(room * 3 // 5, 16))
-    return [_row(sign, text, proof, column, room) for sign, text, proof in told]
+    most = max(room * 3 // 5, 16)
+    column = max((cells(text) for _, text, proof in told if proof and cells(text) <= most), default=0)
+    return [row for sign, text, proof in told for row in _rows(sign, text, proof, column, room)]
 
 
 def _sign(verdict: Verdict | None) -> Piece:
     return Piece(f"{STATES[verdict.state]} ", _STYLES[verdict.state]) if verdict else Piece("○ ", "dim")
 
 
-def _row(sign: Piece, text: str, proof: str, column: int, room: int) -> Line:
-    if not proof:
-        return line(sign, cut(text, room - 2))
-    text = cut(text, column)
+def _rows(sign: Piece, text: str, proof: str, column: int, room: int) -> list[Line]:
+    """The proof stands beside its criterion, or below one that fills a row; one that takes two rows is cut there."""
+    if not proof or cells(text) > column:
+        text = cut(text, 2 * room - 12)  # words don't fill their rows
+        if not proof:
+            return [line(sign, text)]
+        if cells(text) + cells(proof) + 4 > room and cells(text) + 2 <= room:
+            return [line(sign, text), line("  ", Piece(cut(proof, room - 2), "dim"))]
+        left = max(room, 2 * room - 12) - cells(text) - 2
+        return [line(sign, text, Piece(f"  {cut(proof, left)}" if left > _LEAST else "", "dim"))]
     fill = " " * (column - cells(text) + 2)
-    return line(sign, text, fill, Piece(cut(proof, max(8, room - column - 4)), "dim"))
+    return [line(sign, text, fill, Piece(cut(proof, max(8, room - column - 4)), "dim"))]
 
 
 def asked_words(state: State) -> str:
     """`2 of 3 · ! growth figures`: how many are met, and those that are not."""
     met = sum(verdict.state == "met" for verdict in state.verdicts)
     signs = [
-        f"{STATES[verdict.state]} {one_line(criterion.text, 80)}"
+        f"{STATES[verdict.state]} {one_line(criterion.text, TEXT_CHARS)}"
         for verdict in state.verdicts
         if verdict.state != "met" and (criterion := _criterion(state.criteria, verdict))
     ]

@@ -13,9 +13,10 @@ from autoagent.terminal.answers import latin_keys, read_answer
 from autoagent.terminal.draft_text import after_key, as_text, from_text, lines_of, says_no_more
 from autoagent.terminal.editing import in_editor
 from autoagent.terminal.keyboard import Keyboard
-from autoagent.terminal.layout import Line, Piece, foreign, line
+from autoagent.terminal.layout import Line, Piece, foreign, line, one_line
 from autoagent.terminal.look import Look
 from autoagent.terminal.needs import Envelope, envelope, envelope_lines
+from autoagent.terminal.words import is_planned, who_plans
 
 HELP = """\
 y or Enter  start with these          w        the same, but ask each time
@@ -23,7 +24,8 @@ e           edit (e 2: line 2)        -2       drop line 2
 + TEXT      add a line                q        pause and leave (exit 5)
 + check: COMMAND       its exit code has to be 0
 + expect: FILE ~ REGEX   the file is there, and its text holds this
-+ needs host NAME      also: program NAME, folder NAME"""
++ needs host NAME      also: program NAME, folder NAME
+- needs host NAME      or its number: one need less"""
 NARROW_HELP = """\
 y or Enter  start with these
 w       the same, but ask each time
@@ -35,7 +37,11 @@ e       edit (e 2: line 2)
         needs host NAME
         needs program NAME
         needs folder NAME
+- needs NAME  one need less
 q       pause and leave (exit 5)"""
+
+
+WORDS = 2  # more are a sentence, which may be meant as one more line
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,8 @@ class DraftQuestion:
                 return self._edited(draft)
             case "help":
                 self.look.write(*help_lines(narrow=self.look.narrow))
+            case "critic":
+                self._problem("there is nothing to review yet; type y to start, or change a line")
             case "unclear" if len(text) > 1 and not text.isprintable():
                 self._hint(draft)  # a paste into a plain terminal
             case _:
@@ -113,7 +121,17 @@ class DraftQuestion:
             found = after_key(draft, head + number)
         except ConfigError as error:
             return self._problem(str(error))
-        return found or self._hint(draft)
+        if found is None:
+            self._unknown(text)
+            return self._hint(draft)
+        return found
+
+    def _unknown(self, text: str) -> None:
+        """Say that it does nothing here, and how a sentence becomes a line of the draft."""
+        said = one_line(text, 200)
+        if len(text.split()) > WORDS:
+            return self._problem(f"nothing was changed. To have this at the end too, type:  + {said}")
+        self._problem(f"“{said}” means nothing here")
 
     def _edited(self, draft: Draft) -> Draft | None:
         """In their editor, or one line here."""
@@ -171,7 +189,7 @@ class DraftQuestion:
 def draft_lines(draft: Draft, setup: Setup, *, changed: bool = False, narrow: bool) -> list[Line]:
     """Each criterion with how it is checked, what the plan needs, what a yes covers; then the keys."""
     needs = envelope(draft, setup.protect)
-    told = "as you changed it" if changed else "drafted by the model"
+    told = "as you changed it" if changed else f"drafted by {who_plans(setup)}"
     lines = [line(), line(Piece("Done when", "bold"), Piece(f"  {told}", "dim"), first=2)]
     lines += [_criterion_line(number, one, setup) for number, one in enumerate(draft.criteria, 1)]
     if any(one.command for one in draft.criteria) and setup.sandbox == "none":
@@ -201,6 +219,8 @@ def _criterion_line(number: int, criterion: Criterion, setup: Setup) -> Line:
 def _how(criterion: Criterion, setup: Setup) -> str:
     if criterion.command and setup.sandbox == "none" and not setup.unsandboxed:
         return f"you decide: nothing here can hold `{criterion.command}`"
+    if is_planned(setup) and criterion.pattern and not criterion.command:
+        return f"checked in {criterion.file}"  # its text says what has to stand there; e shows the pattern
     return check_words(criterion) or ("not checked: --review off" if setup.review == "off" else "judged by a review")
 
 
@@ -208,9 +228,9 @@ def keys_line(needs: Envelope, *, narrow: bool) -> Line:
     """`w` only where a yes covers something."""
     without = "w without needs" if needs.rules else ""
     if narrow:
-        keys = ("Y yes", "e edit", without and "w no needs", "q leave", "? more")
+        keys = ("y/Enter yes", "e edit", without and "w no needs", "q leave", "? more")
         return line("  ".join(key for key in keys if key), first=2)
-    keys = ("Y yes", without, "e edit", "-2 drop", "+ add", "q leave", "? more")
+    keys = ("y or Enter", without, "e edit", "-2 drop", "+ add", "q leave", "? more")
     return line(Piece("Start?  ", "bold"), "  ".join(key for key in keys if key), first=2)
 
 

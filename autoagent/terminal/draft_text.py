@@ -79,7 +79,9 @@ def from_text(text: str) -> Draft:
 
 
 def after_key(draft: Draft, typed: str) -> Draft | None:
-    """The draft after `-2` or `+ TEXT`; None for a line that is neither. Raises ConfigError where it can't be done."""
+    """The draft after `-2`, `- needs …` or `+ TEXT`; else None. Raises ConfigError where it can't be done."""
+    if need := re.fullmatch(r"[-−–]\s*(needs\b.*)", typed, re.IGNORECASE):
+        return _without_need(draft, need[1])
     if dropped := re.fullmatch(r"[-−–]\s*(\d{1,2})", typed):
         number = int(dropped[1])
         if not 0 < number <= len(draft.criteria):
@@ -94,6 +96,24 @@ def after_key(draft: Draft, typed: str) -> Draft | None:
         raise ConfigError(f"at most {MOST} in one run; drop one first")
     needs = {field: (*getattr(draft.needs, field), *getattr(added.needs, field)) for field in _KINDS.values()}
     return Draft(criteria=(*draft.criteria, *added.criteria), needs=Needs(**needs))
+
+
+def _without_need(draft: Draft, text: str) -> Draft:
+    """By kind and name, by the name alone, or by its number in the order in which they are listed."""
+    needs = [(field, name) for field in _KINDS.values() for name in getattr(draft.needs, field)]
+    kind = _NEED.fullmatch(text)
+    said = _read(kind[2] if kind else text[len("needs") :].strip())
+    number = int(said) if said.isdecimal() and len(said) < 3 and not kind else 0
+    fits = [need for need in needs if need[1] == said and (not kind or need[0] == _KINDS[kind[1].lower()])]
+    dropped = needs[number - 1 : number] if number else fits
+    if not dropped:
+        listed = ", ".join(f"{at} {name}" for at, (_, name) in enumerate(needs, 1))
+        raise ConfigError(f"the plan does not need that. It needs: {listed or 'nothing'}")
+    left = {
+        field: tuple(name for name in getattr(draft.needs, field) if (field, name) not in dropped)
+        for field in _KINDS.values()
+    }
+    return Draft(criteria=draft.criteria, needs=Needs(**left))
 
 
 def _need(text: str) -> Draft:

@@ -105,7 +105,7 @@ def _asked(state: State, room: int) -> list[Line]:
 
 
 def _beside(label: str, row: Line, width: int) -> Line:
-    return line(Piece(label.ljust(width - GUTTER), "dim"), *row.pieces, first=GUTTER, rest=width)
+    return line(Piece(label.ljust(width - GUTTER), "dim"), *row.pieces, first=GUTTER, rest=width + row.rest)
 
 
 def _claims(state: State, *, narrow: bool) -> str:

@@ -11,12 +11,16 @@ from autoagent.taint import host_of
 from autoagent.terminal.layout import Line, Piece, line
 
 MOST_RULES = 12  # of each kind: a list that nobody reads is no yes
+WORKSPACE = "the whole workspace"
 _HEADS = {"host": "requests to ", "shell": "programs ", "write": "writes in "}
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """`rules` are what one yes covers; `asked` are needs that no rule may cover, as the model names them."""
+    """`rules` are what one yes covers; `asked` are needs that no rule may cover, as the model names them.
+
+    The whole workspace, which it names ".", is told in words.
+    """
 
     rules: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
@@ -29,17 +33,17 @@ def envelope(draft: Draft, protect: Sequence[str] = ()) -> Envelope:
     """
     needs, read = draft.needs, read_by_checks(draft.criteria, protect)
     kept, asked = list[str](), list[str]()
-    kinds: tuple[tuple[Sequence[str], Callable[[str], str]], ...] = (
-        (needs.hosts, _host_rule),
-        (needs.programs, _program_rule),
-        (needs.folders, lambda folder: _write_rule(folder, read)),
+    kinds: tuple[tuple[Sequence[str], Callable[[str], str], Callable[[str], str]], ...] = (
+        (needs.hosts, _host_rule, str),
+        (needs.programs, _program_rule, str),
+        (needs.folders, lambda folder: _write_rule(folder, read), _folder_words),
     )
-    for names, rule_for in kinds:
+    for names, rule_for, named in kinds:
         found = list[str]()
         for name in filter(None, map(str.strip, names)):
             rule = rule_for(name)
-            room = rule in found or len(found) < MOST_RULES
-            (found if rule and room else asked).append(rule if rule and room else name)
+            kept_too = rule and (rule in found or len(found) < MOST_RULES)
+            (found if kept_too else asked).append(rule if kept_too else named(name))
         kept += dict.fromkeys(found)
     return Envelope(tuple(kept), tuple(dict.fromkeys(asked)))
 
@@ -65,7 +69,7 @@ def _words(rule: str) -> str:
         case "host" if not pattern.isascii():
             return f"{pattern} ({_looked_up(pattern)})"
         case "write" if pattern == "**":
-            return "the whole workspace"
+            return WORKSPACE
         case "write":
             return pattern.removesuffix("**")
         case _:
@@ -100,6 +104,10 @@ def _write_rule(name: str, read: Sequence[str]) -> str:
     obeyed = any(is_trusted_file(one) or is_secret(one) for one in _within(place))
     everything = not place and bool(read)
     return "" if obeyed or everything or any(is_read_by(read, one) for one in _within(place)) else rule
+
+
+def _folder_words(name: str) -> str:
+    return f"{_HEADS['write']}{WORKSPACE}" if name.rstrip("*/") in ("", ".") else name
 
 
 def _is_file(name: str) -> bool:

@@ -19,14 +19,15 @@ from autoagent.terminal.steps import OUTSIDE_RULES, outside_words
 NO_REASON = ("acts", "every command", "question")  # what the policy says where there is nothing to warn of
 ASKED_BY_RULE = "rule: ask "
 DELETES = ("delete_file",)
+_DEEDS = {"delete_file": "Delete", "move_file": "Move", "copy_file": "Copy"}  # what a yes does; else it writes a file
 HELP = """\
-y        yes, this one (Y: or Enter) y 5      this and the next 4 (y -5 too)
+y        yes, this one               y 5      this and the next 4 (y -5 too)
 n TEXT   no; TEXT goes to the model  e        edit the arguments first
 a        always…, shows the rule     s        let a critic look first
 d        full diff or arguments      q        pause and leave (exit 5)
 any other text is advice: nothing runs, the model thinks again"""
 NARROW_HELP = """\
-y       yes, this one (Y: or Enter)
+y       yes, this one
 y 5     this and the next 4 (y -5 too)
 n TEXT  no; TEXT goes to the model
 e       edit the arguments first
@@ -145,19 +146,26 @@ def _is_program(question: Question) -> bool:
 
 
 def answers_line(question: Question, *, narrow: bool) -> Line:
-    """The keys; `d` only where something is left out, `a` only where a rule may be kept, `Y` where Enter is a yes."""
+    """The keys; `d` only where something is left out, `a` only where a rule may be kept, Enter where it is a yes."""
     details = "d all" if _act_lines(question, full=False) != _act_lines(question, full=True) else ""
     if question.is_about_criteria:
         keys = ("y yes", "n no, say why", details, "q leave", "? more")
         told = ("  " if narrow else "   ").join(key for key in keys if key)
         return line(Piece("" if narrow else "Is it so?  ", "bold"), told, first=2)
     always = "a always…" if question.asked.scopes else ""
-    yes = "Y yes" if question.enter_is_yes else "y yes"
+    yes = "y or Enter" if question.enter_is_yes else "y yes"
     if narrow:
         keys = (yes, "n no", "e edit", always, details, "? more")
         return line("  ".join(key for key in keys if key), first=2)
     keys = (yes, "n no, say why", "e edit", always, details, "? more")
-    return line(Piece("Run it?  ", "bold"), "   ".join(key for key in keys if key), first=2)
+    return line(Piece(f"{_deed(question)} it?  ", "bold"), "   ".join(key for key in keys if key), first=2)
+
+
+def _deed(question: Question) -> str:
+    command = question.command
+    if command is None or not command.returns_change:
+        return "Run"
+    return _DEEDS.get(command.name, "Write")
 
 
 def help_lines(question: Question, *, narrow: bool) -> list[Line]:

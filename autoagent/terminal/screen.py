@@ -38,8 +38,8 @@ from autoagent.terminal.criteria import HERE
 from autoagent.terminal.layout import Line, Piece, line, one_line
 from autoagent.terminal.live import Doing, LiveLine
 from autoagent.terminal.look import Look
-from autoagent.terminal.words import DOING, counted, spent, thousands
-from autoagent.thoughts import CommandCall
+from autoagent.terminal.words import DOING, counted, is_planned, spent, thousands, who_plans
+from autoagent.thoughts import CommandCall, Thought
 
 
 class Screen:
@@ -63,6 +63,7 @@ class Screen:
         self._live = LiveLine(look, stop_reason)
         self._shown: CommandCall | None = None  # drawn with its question
         self._running: dict[str, CommandStarted] = {}
+        self._thought: Thought | None = None  # the last one that was drawn
         self._after_text = False  # a blank line stands between a thought, or what a program wrote, and the next command
 
     def begin(self, state: State) -> None:
@@ -87,7 +88,9 @@ class Screen:
             self._live.show(None)
             self.look.write(*lines)
             self._live.show(now)
-        self._after_text = isinstance(event, ModelReplied) or (isinstance(event, CommandFinished) and len(lines) > 1)
+        self._after_text = isinstance(event, ModelReplied | CriteriaSet) or (
+            isinstance(event, CommandFinished) and len(lines) > 1
+        )
 
     def hear(self, heard: Heard) -> None:
         """The reply as it arrives, on the live line."""
@@ -117,7 +120,8 @@ class Screen:
         match event:
             case ModelReplied(purpose="step"):
                 rule = steps.step_rule(state, columns, narrow=narrow)
-                return [line(), rule, *steps.reply_lines(event, state, narrow=narrow, verbose=verbose)]
+                before, self._thought = self._thought, event.thought or self._thought
+                return [line(), rule, *steps.reply_lines(event, state, before, narrow=narrow, verbose=verbose)]
             case ModelReplied():
                 return steps.reply_lines(event, state, narrow=narrow, verbose=verbose)
             case ModelFailed():
@@ -141,7 +145,7 @@ class Screen:
                     *steps.changed_lines(self._changed(event)),
                 ]
             case CriteriaSet():
-                return criteria.set_lines(event)
+                return criteria.set_lines(event, in_short=not verbose and is_planned(state.setup))
             case CriteriaJudged():
                 return criteria.judged_lines(event, state)
             case EvidenceChecked():
@@ -205,5 +209,5 @@ def _person_lines(event: ApprovalGiven | RuleKept | ReviewAsked | PersonSaid, st
         case ReviewAsked():
             return [line(Piece("✓ ", "good"), f"{by}a critic looks first; nothing runs meanwhile")]
         case PersonSaid():
-            said = f"{by}{one_line(event.text)}" if by else "noted, the model reads it next"
+            said = f"{by}{one_line(event.text)}" if by else f"noted, {who_plans(state.setup)} reads it next"
             return [line(Piece("✓ ", "good"), said)]

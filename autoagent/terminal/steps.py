@@ -10,7 +10,7 @@ from autoagent.rules import Action
 from autoagent.runs import call_in_short
 from autoagent.state import Observation, State
 from autoagent.terminal.layout import Line, Piece, Style, cells, cut, foreign, labelled, line, one_line
-from autoagent.terminal.words import counted, duration, joined, spent, thousands
+from autoagent.terminal.words import counted, duration, joined, spent, thousands, who_plans
 from autoagent.thoughts import Thought, plan_mark
 
 _PLAN_SIGNS = {"x": "✓", ">": "●", " ": "○"}
@@ -18,6 +18,7 @@ OUTSIDE_RULES = ("outside text", "new addresses")  # by which the policy asks or
 SHORT_OUTPUT, END_OF_OUTPUT, MORE_OUTPUT = 3, 6, 24  # lines of what a program wrote
 NAMED_FILES = 6
 _NOTE = re.compile(r"\[(Clipped\.|Changed: |Put back |Changed, obeyed ).*\]")  # of ours, behind the output
+_SENTENCES = re.compile(r"[.?!] ")
 _PLAN_ROW = 66  # cells; a plan that takes more stands one item a line
 _OUTCOMES: dict[str, tuple[str, Style]] = {
     "ok": ("✓", "good"),
@@ -41,42 +42,52 @@ def step_rule(state: State, columns: int, *, narrow: bool) -> Line:
     return line(Piece(title, "bold"), Piece(f"{fill} ", "dim"), told)
 
 
-def thought_lines(thought: Thought, *, narrow: bool, verbose: bool) -> list[Line]:
+def thought_lines(
+    thought: Thought, before: Thought | None = None, *, narrow: bool, verbose: bool = False
+) -> list[Line]:
+    """What the model thinks; why and doubt only where they are others than in the thought shown `before`."""
+    was = before if before and not verbose else Thought(commands=())
     lines = [part for text in dict.fromkeys((thought.text, thought.speak)) if text.strip() for part in foreign(text)]
-    if thought.reasoning.strip() and verbose:
-        first, *more = thought.reasoning.strip().split("\n")
+    reasoning = "" if thought.reasoning == was.reasoning else thought.reasoning
+    if reasoning.strip() and verbose:
+        first, *more = reasoning.strip().split("\n")
         lines += [labelled("Why", first), *(line(text, first=9) for text in more)]
-    elif thought.reasoning.strip() and not narrow:
-        lines.append(labelled("Why", one_line(thought.reasoning)))
-    lines += _plan_lines(thought.plan, narrow=narrow)
-    if thought.criticism.strip():
+    elif reasoning.strip() and not narrow:
+        lines.append(labelled("Why", one_line(reasoning)))
+    lines += _plan_lines(thought.plan, was.plan, narrow=narrow)
+    if thought.criticism.strip() and thought.criticism != was.criticism:
         doubt = one_line(thought.criticism, 2_000 if verbose else 400)
         lines.append(line(Piece("Doubt: ", "dim"), doubt, first=2) if narrow else labelled("Doubt", doubt))
     return lines
 
 
-def _plan_lines(plan: tuple[str, ...], *, narrow: bool) -> list[Line]:
+def _plan_lines(plan: tuple[str, ...], before: tuple[str, ...], *, narrow: bool) -> list[Line]:
+    """Each item with its sign; on one short line where the items are those of `before`, whose signs may be others."""
     items = [(mark, one_line(text, 200)) for mark, text in map(plan_mark, plan) if text.strip()]
     if not items:
         return []
     signed = [f"{_PLAN_SIGNS[mark]} {text}" for mark, text in items]
-    if narrow:
+    one_row = sum(map(cells, signed)) < _PLAN_ROW
+    known = [text for _, text in map(plan_mark, plan)] == [text for _, text in map(plan_mark, before)]
+    if narrow or (known and not one_row):
         done = sum(mark == "x" for mark, _ in items)
         now = next((text for mark, text in items if mark == ">"), "")
         told = joined(f"{done}/{len(items)}", f"now: {now}" if now else "")
-        return [line(Piece("Plan ", "dim"), told, first=2)]
-    if sum(map(cells, signed)) < _PLAN_ROW:
+        return [line(Piece("Plan ", "dim"), told, first=2) if narrow else labelled("Plan", told)]
+    if one_row:
         return [labelled("Plan", "  ".join(signed))]
     return [labelled("" if i else "Plan", text) for i, text in enumerate(signed)]
 
 
-def reply_lines(event: ModelReplied, state: State, *, narrow: bool, verbose: bool) -> list[Line]:
+def reply_lines(
+    event: ModelReplied, state: State, before: Thought | None = None, *, narrow: bool, verbose: bool
+) -> list[Line]:
     """What the model said: a thought, why it could not be read, or a critic's review."""
     lines: list[Line] = []
     if event.purpose == "review":
         lines = [line(Piece("Critic", "bold"), first=2), *foreign(event.reply)]
     elif event.thought:
-        lines = thought_lines(event.thought, narrow=narrow, verbose=verbose)
+        lines = thought_lines(event.thought, before, narrow=narrow, verbose=verbose)
     elif event.purpose == "step":
         problem = one_line(event.problem)
         lines = [line(Piece("! ", "warn"), f"the reply can't be used, nothing ran, asked again: {problem}")]
@@ -98,7 +109,8 @@ def failure_lines(event: ModelFailed, state: State) -> list[Line]:
 
 
 def failure_words(event: ModelFailed, state: State) -> str:
-    return f"{one_line(event.problem, 300)}, try {state.failures + 1} of {TRIES}"
+    problem = one_line(event.problem, 300).rstrip(".")
+    return f"{problem}{';' if _SENTENCES.search(problem) else ','} try {state.failures + 1} of {TRIES}"
 
 
 def compacted_line(event: Compacted, state: State) -> Line:
@@ -133,8 +145,8 @@ def result_lines(event: CommandFinished, state: State, columns: int, *, verbose:
         case "ok":
             told = joined(head, tokens, one_line(event.text.strip("\n").split("\n")[0]))
             return [line(Piece(f"{sign} ", style), cut(told, columns - cells(sign) - 4))]
-        case "failed" if name == "task_complete" and state.looked_up + len(state.verdicts):
-            return [line(Piece(f"{sign} ", style), "not accepted yet; the model reads why")]
+        case "failed" if name == "task_complete" and (state.evidence or state.verdicts):
+            return [line(Piece(f"{sign} ", style), f"not accepted yet; {who_plans(state.setup)} reads why")]
         case "failed":
             return [line(Piece(f"{sign} ", style), joined(head, tokens, one_line(event.text, 300)))]
         case "refused" | "skipped":

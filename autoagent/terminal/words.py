@@ -1,6 +1,7 @@
 """Amounts in words for a person: money, time, tokens."""
 
 from autoagent.budget import Limits, Usage, dollars
+from autoagent.events import Setup
 
 DOING = {
     "step": "thinking",
@@ -9,6 +10,19 @@ DOING = {
     "acceptance": "reviewing the result",
     "handover": "writing the hand-over",
 }  # by the purpose of a call
+
+
+_OFFLINE = "offline"  # the planner's name as a model
+
+
+def is_planned(setup: Setup | None) -> bool:
+    """Whether rules, and no language model, plan the run."""
+    return bool(setup and setup.model == _OFFLINE)
+
+
+def who_plans(setup: Setup | None) -> str:
+    """`the model`, or `the planner` where no language model is behind it."""
+    return "the planner" if is_planned(setup) else "the model"
 
 
 def spent(usage: Usage, limits: Limits) -> str:

@@ -23,14 +23,17 @@ SUBJECT = 1.5  # what a passage gains that begins with a noun of the question
 
 @dataclass(frozen=True)
 class Answer:
-    """Quotes, most relevant first; `unknown` are the question's words that stand in no document.
+    """Quotes, most relevant first; `unknown` are the question's words that were seen in no document, in no form.
 
+    Without quotes: the words that one of them should have held, and the `nearest` passage, with most of those.
     `causes`: what the same documents say of causes, where the question is why.
     """
 
     quotes: tuple[Passage, ...]
     unknown: tuple[str, ...]
     causes: tuple[Passage, ...] = ()
+    wanted: tuple[str, ...] = ()
+    nearest: Passage | None = None
 
 
 def answer(question: str, documents: Sequence[Document], ignored: Sequence[str] = ()) -> Answer:
@@ -69,7 +72,17 @@ def answer(question: str, documents: Sequence[Document], ignored: Sequence[str] 
     chosen = [at for score, at in scored if score >= 0.6 * best][:QUOTES]
     reasons = causes(found, chosen, frozenset(terms)) if why else []
     unknown = tuple(term.named for term in asked if term.stem not in everywhere)
-    return Answer(tuple(found[at] for at in chosen), unknown, tuple(reasons))
+    wanted = tuple(term.named for term in asked)
+    near = None if chosen else _nearest(direct, weights)
+    nearest = None if near is None else found[near]
+    return Answer(tuple(found[at] for at in chosen), unknown, tuple(reasons), wanted, nearest)
+
+
+def _nearest(direct: Sequence[set[str]], weights: dict[str, float]) -> int | None:
+    """The first passage that itself holds most of the question, by weight; None where each holds nothing of it."""
+    held = [sum(weights[term] for term in terms) for terms in direct]
+    best = max(held, default=0.0)
+    return held.index(best) if best else None
 
 
 def _quotable(passage: Passage) -> bool:

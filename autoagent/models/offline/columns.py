@@ -71,10 +71,11 @@ _FILLER = vocabulary(
 
 def choose(asked: Calculate, table: Table) -> Columns | NoColumn:
     """The columns that the goal means in this table, or why it has none for them."""
-    words = _words(asked.measure, table)
+    numeric = [column for column in table.columns if column.numeric]
+    words = _words(asked.measure, table) or _named(asked.measure, numeric)
     label: Column | None = None
     if asked.group:
-        group_words = _words(asked.group, table)
+        group_words = _words(asked.group, table) or _named(asked.group, table.columns)
         found = _best(group_words, table.columns, table)
         if not isinstance(found, Column):
             return found or NoColumn(table, asked.group.strip())
@@ -145,8 +146,15 @@ def _words(phrase: str, table: Table) -> list[str]:
     ]
 
 
+def _named(phrase: str, columns: Sequence[Column]) -> list[str]:
+    """The words of a phrase that are a column's very name, though elsewhere they ask or say nothing: "by who"."""
+    names = {name for column in columns for name in (column.name.strip().casefold(), *_name_words(column.name))}
+    said = [variant for word in tokens(phrase) for variant in (word, without_ending(word)) if variant]
+    return list(dict.fromkeys(word for word in said if {word.casefold(), stem(word)} & names))
+
+
 def _is_filler(word: str) -> bool:
-    bare = re.sub("(?<=[가-힣])[은는이가을를]$", "", word)  # 행은: a stem keeps two syllables
+    bare = re.sub("(?<=[가-힣])[은는이가을를로]$", "", word)  # 행은: a stem keeps two syllables
     return bool({word.casefold(), stem(word), bare} & _FILLER)
 
 

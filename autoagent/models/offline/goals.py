@@ -76,6 +76,9 @@ _SUMMARISES = re.compile(
     r"|요약(?:하|해|본|문|을|\s*부탁|\s*좀|\s*$|\.)|간추려|간추리",
     re.I,
 )
+_PUTS_TOGETHER = re.compile(  # 요약.md 파일로 정리해 줘; without a file it may mean to tidy up
+    r"정리(?:하|해|본|\s*부탁|\s*좀|\s*$|\.)"
+)
 _READS = re.compile(  # "Read … and tell me", which every task on a page does
     r"^\W*(?:please\s+)?(?:read|open|visit|fetch|browse|look at|go to|check)\s+(?:the\s+)?"
     r"(?:page|article|site|document)?\s*(https?://\S+?),?\s+(?:and\s+then|and|then)\s+",
@@ -158,7 +161,10 @@ def _task(clause: str, files: Collection[str], folders: Collection[str]) -> Task
     has_table = any(path.casefold().endswith(TABLE_SUFFIXES) for path in (*scope.paths, *addresses))
     if calculate := calculate_in(bare, has_table=has_table):
         return Task(clause, bare, calculate, scope, output, otherwise=ask)
-    return Task(clause, bare, ask, scope_in(text, output, addresses, question=True), output) if ask else None
+    if ask:
+        return Task(clause, bare, ask, scope_in(text, output, addresses, question=True), output)
+    puts_together = output and not needles_in(said, has_path=has_path, not_a_needle=())
+    return Task(clause, bare, Summarise(), scope, output) if puts_together and _PUTS_TOGETHER.search(bare) else None
 
 
 def _places_beside(needles: tuple[str, ...], words: tuple[str, ...], bare: str) -> tuple[str, ...]:

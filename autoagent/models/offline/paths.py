@@ -36,6 +36,7 @@ _INTO = re.compile(
 _INTO_KO = re.compile(
     r"^['\"`”’]?\s*(?:파일|폴더)?\s*(?:에다가|에다|에|으로|로|을|를|이라는|라는)?\s*(?:파일|이름)?\s*(?:에|로|으로)?\s*"
     r"(?:저장|써|쓰|작성|기록|남겨|남기|만들|정리|출력|넣)"
+    r"|^['\"`”’]?\s*(?:파일\s*)?(?:으로|로)\s+(?:요약|간추)"
 )
 _INTO_ADDRESS = re.compile(rf"(?<!according )(?<!related )(?<!go )(?<!answer )\b(?:in)?to\s+{MASK}", re.I)
 _OTHER_FILE_TYPE = re.compile(

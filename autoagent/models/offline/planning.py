@@ -17,7 +17,7 @@ from autoagent.models.offline.goals import Calculate, CountFiles, Find, Task, Un
 from autoagent.models.offline.outcome import Outcome
 from autoagent.models.offline.paths import REPORT
 from autoagent.models.offline.progress import Listing, Progress, Reading, progress_of
-from autoagent.models.offline.reports import gaps, is_own, not_read, report
+from autoagent.models.offline.reports import gaps, is_export, is_own, not_read, report
 from autoagent.models.offline.say import count, pick
 from autoagent.models.offline.sources import GLOBS, Sources, sources_of, text_bytes, workspace
 from autoagent.models.offline.speech import language_spoken
@@ -179,6 +179,9 @@ class _Run:
             document = _document(path, reading)
             if is_own(document):
                 own.append((path, self._say("an earlier report of this planner", "이 플래너가 전에 쓴 보고서")))
+                continue
+            if is_export(document):
+                own.append((path, self._say("the record of a run", "실행 기록을 내보낸 파일")))
                 continue
             if not reading.lines and not document.complete:
                 part.append(path)

@@ -91,6 +91,8 @@ class Progress:
 def progress_of(messages: Sequence[Message]) -> Progress:
     """Every listing, reading and writing that the messages tell of, and what is left of the run's limits.
 
+    What failed before a person's last word is as if it had not been tried: they may have mended it.
+
     `steps_left` counts the one that is to be planned; `full`: the window has little room for more.
     """
     progress = Progress()
@@ -99,13 +101,16 @@ def progress_of(messages: Sequence[Message]) -> Progress:
         progress.steps_left = int(step[2]) - int(step[1]) + 1
         progress.full = _FULL in last
         progress.has_criteria = last.startswith(_CRITERIA)
-    for message in messages:
+    said = 0  # by the person, the last time
+    for at, message in enumerate(messages):
         if message["role"] != "user":
             continue
         progress.compacted |= message["content"].startswith("Summary of the steps before these:\n")
-        progress.advised |= message["content"].startswith("Message from the person who gave the goal:\n")
-    for observed in _observations(messages):
-        if observed.outcome not in _TRIED:
+        if message["content"].startswith("Message from the person who gave the goal:\n"):
+            progress.advised, said = True, at
+    for at, observed in _observations(messages):
+        again = at < said and observed.outcome != "ok" and observed.name != "run_python"
+        if observed.outcome not in _TRIED or again:
             continue
         match observed.name:
             case "list_files":
@@ -127,10 +132,10 @@ def progress_of(messages: Sequence[Message]) -> Progress:
     return progress
 
 
-def _observations(messages: Sequence[Message]) -> Iterator[Observed]:
-    """Each observation with the call of the reply before it; text between the marks is never taken for one."""
+def _observations(messages: Sequence[Message]) -> Iterator[tuple[int, Observed]]:
+    """Each observation and which message holds it, with its call; text between the marks is never taken for one."""
     calls: list[dict[str, Any]] = []
-    for message in messages:
+    for index, message in enumerate(messages):
         if message["role"] == "assistant":
             calls = _calls(message["content"])
             continue
@@ -140,12 +145,12 @@ def _observations(messages: Sequence[Message]) -> Iterator[Observed]:
             call = calls[number] if number < len(calls) and calls[number].get("name") == head["name"] else {}
             args: dict[str, Any] = call.get("args") or {}
             if head["refused"]:
-                yield Observed(head["name"], args, "refused", head["why"], head["id"])
+                yield index, Observed(head["name"], args, "refused", head["why"], head["id"])
                 at = head.end()
                 continue
             end = content.find(f"\n{head['mark']}>>>", head.end() - 1)
             end = max(end if end >= 0 else len(content), head.end())
-            yield Observed(head["name"], args, head["outcome"], content[head.end() : end], head["id"])
+            yield index, Observed(head["name"], args, head["outcome"], content[head.end() : end], head["id"])
             at = end
 
 

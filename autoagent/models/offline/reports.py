@@ -10,6 +10,7 @@ MARKERS = (
     "_Put together by rules (offline planner, no language model). Every quote is verbatim, its source below it._",
     "_규칙으로 만든 보고서입니다(오프라인 플래너, 언어 모델 없음). 모든 인용은 원문이며 출처가 아래에 있습니다._",
 )
+EXPORTED = "exported by autoagent"  # in the first line of an export as Markdown, at the end of a page's title
 MAX_CHARS = 300_000  # of one report, so that the reply that writes it stays whole in the context
 NAMED = 50  # files that are named one by one
 
@@ -17,6 +18,12 @@ NAMED = 50  # files that are named one by one
 def is_own(document: Document) -> bool:
     """The document is an earlier report of ours, so no source."""
     return any(marker in document.lines[:8] for marker in MARKERS)
+
+
+def is_export(document: Document) -> bool:
+    """The document tells of a run: what it quotes stands elsewhere."""
+    marks = (f"<!-- {EXPORTED} -->", f" · {EXPORTED}")
+    return any(line.startswith(("Title: Run ", marks[0])) and line.endswith(marks) for line in document.lines[:3])
 
 
 def report(title: str, sections: Iterable[str], language: Language) -> str:

@@ -46,11 +46,14 @@ _ADVERBS_KO = vocabulary(
 )
 _INTERROGATIVE_KO = re.compile(  # 누구야, 얼마예요, 언제였지, 뭐였어
     "(?:누구|누가|얼마|언제|어디|무엇|뭐|뭘|며칠|어때|어떻|왜)(?:에서|까지|부터|쯤|나)?"
-    "(?:이|인|일|예|에|였|이었)?(?:야|요|지|죠|니|냐|가|까|임|어|어요|지요|더라|던가|는지|건가|건가요|데)?"
+    "(?:이|인|일|예|에|였|이었)?"
+    "(?:야|요|지|죠|니|냐|가|까|임|어|어요|지요|더라|던가|는지|건가|건가요|데|고|고요|며|면서|든|든지|라고)?"
 )
 _SPOKEN = re.compile(  # how the last word of a spoken question ends, where no other ending was known
     r"(?<=[가-힣])(?:[하했되됐돼걸열있]?(?:어요?|여요?|아요?|해요?|돼요?|려요?|니|냐|야|죠|지요)|해|돼)$"
 )
+_DOES = re.compile(r"(?<=[가-힣]{2})(?:한다|했다|합니다|하는|하기|된다|됐다|되는|되기)(?:고|면|는데)?$")  # 개학한다
+_ONE_SYLLABLE = re.compile("[가-힣][은을이]")  # 값은: a stem keeps two syllables
 _MODIFIES = re.compile(
     "[가-힣][은는던된한진린긴난낸킨온간] (?:이유|원인|까닭)|[가-힣]지 [않못]"
 )  # 늦어진 이유, 가지 않
@@ -63,7 +66,8 @@ _STOP_EN = vocabulary(
     "file files folder text texts workspace paper papers give given get know find out any all some each every",
     "only also just very more most other such same own up down again s t d ll m re ve got gets make makes made",
     "take takes took gave go goes went come comes came happen happened use used time today now tomorrow thing",
-    "things way kind",
+    "things way kind per via each within without upon until till since while because whether than else quite exactly",
+    "currently actually really roughly",
 )
 
 
@@ -152,7 +156,9 @@ class Term:
     @property
     def named(self) -> str:
         """The word to tell a person, without a particle."""
-        return self.stem if is_hangul(self.word) else self.word
+        if not is_hangul(self.word):
+            return self.word
+        return (not self.stem.endswith("이") and _one_syllable(self.stem)) or self.stem
 
 
 def question_terms(question: str) -> list[Term]:
@@ -162,6 +168,7 @@ def question_terms(question: str) -> list[Term]:
         base = without_ending(word)
         if base == word and at == len(words) and is_hangul(word):
             base = _SPOKEN.sub("", word)
+        base = _DOES.sub("", base)
         ending = base != word or bool(_MODIFIES.search(" ".join(words[at - 1 : at + 1])))
         if not base or is_stop(base) or _only_asks(base) or (ending and len(base) < 2):
             continue
@@ -173,6 +180,11 @@ def _only_asks(word: str) -> bool:
     """The word asks, or says how, and names nothing that an answer should hold."""
     known = {word, without_particle(word)}
     return bool(known & (_AUXILIARY_KO | _ADVERBS_KO)) or bool(_INTERROGATIVE_KO.fullmatch(word))
+
+
+def _one_syllable(word: str) -> str:
+    """값은 → 값, 책을 → 책, and 종이 → 종; "" for any other word, such as 마을: these particles follow a consonant."""
+    return word[0] if _ONE_SYLLABLE.fullmatch(word) and (ord(word[0]) - ord("가")) % 28 else ""
 
 
 @lru_cache(maxsize=10_000)
@@ -194,6 +206,7 @@ class Bag:
     def __init__(self, text: str):
         self.text = whole_words(text)
         self.stems = {stem(word) for word in tokens(self.text)}
+        self.stems |= set(filter(None, map(_one_syllable, self.stems)))
 
     def holds(self, term: str) -> bool:
         """In any form of an irregular verb. Korean writes compounds with and without a space: pairs are compared."""
@@ -201,6 +214,8 @@ class Bag:
             return True
         if not is_hangul(term) or len(term) < 2:
             return False
+        if _one_syllable(term) in self.stems or (len(term) > 2 and term[-1] in "일날" and term[:-1] in self.text):
+            return True  # 개학일: the day on which 개학 is
         pairs = bigrams(term)
         found = sum(pair in self.text for pair in pairs)
         return found == len(pairs) or (len(pairs) >= 3 and found >= 0.75 * len(pairs))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from autoagent.models.offline.answering import answer
+from autoagent.models.offline.answering import Answer, answer
 from autoagent.models.offline.calculating import calculated
 from autoagent.models.offline.columns import Calculate
 from autoagent.models.offline.documents import Document, Passage
@@ -158,15 +158,7 @@ def _answered(deed: Ask, material: Material, language: Language) -> Outcome:
     found = answer(deed.words, material.documents, tuple(material.named))
     looked = _looked_in(material, language)
     if not found.quotes:
-        unknown = ", ".join(found.unknown)
-        words = (
-            pick(language, f" No document holds: {unknown}.", f" 어느 문서에도 없는 낱말: {unknown}.")
-            if unknown
-            else ""
-        )
-        reason = pick(language, f"Not in the documents: “{deed.question}”.{words} {looked}",
-                      f"문서에 없습니다: “{deed.question}”.{words} {looked}")  # fmt: skip
-        return Outcome(False, reason)
+        return Outcome(False, f"“{deed.question}”: {_not_found(deed, found, language)}{looked}")
     sections = [f"## {deed.question}\n", *(quote(passage) for passage in found.quotes)]
     told = list(map(_told, found.quotes))
     if found.causes:
@@ -176,6 +168,20 @@ def _answered(deed: Ask, material: Material, language: Language) -> Outcome:
     head = pick(language, "From the documents, most relevant first:", "문서에서, 관련이 큰 순서로:")
     title = pick(language, "Answer", "답변")
     return Outcome(True, "\n\n".join([head, *told]), tuple(sections), title, quoted=(*found.quotes, *found.causes))
+
+
+def _not_found(deed: Ask, found: Answer, language: Language) -> str:
+    """What was looked for and what comes nearest: rules that miss a word can't say that there is no answer."""
+    words = ", ".join(found.wanted) or deed.question
+    told = pick(
+        language, f"I found no sentence with all of: {words}", f"다음 낱말이 모두 있는 문장을 찾지 못했습니다: {words}"
+    )
+    unseen = ", ".join(found.unknown)
+    seen = pick(language, f"Seen nowhere: {unseen}. ", f"어디에서도 보지 못한 낱말: {unseen}. ") if unseen else ""
+    if found.nearest is None:
+        return f"{told}. {seen}"
+    near = pick(language, "the nearest passage", "가장 가까운 구절")
+    return f"{told}; {near}:\n\n{_told(found.nearest)}\n\n{seen}"
 
 
 def _answered_in_words(deed: Ask, material: Material, language: Language) -> Outcome | None:
