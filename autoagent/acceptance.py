@@ -69,7 +69,7 @@ class Acceptance:
         """Do the next thing towards the end of the run, or send the result back."""
         state, mode = self.journal.state, self.executor.setup.evidence
         if not state.criteria and self.reviews:
-            return self._record(CriteriaSet(criteria=with_goal(()), by="the goal"))
+            return self._record(CriteriaSet(criteria=with_goal((), state.goal), by="the goal"))
         if not call.checked and any(criterion.checkable for criterion in state.criteria):
             return self._check(call)
         if failing := [one for one in self._current() if one.by == "check" and one.state == "unmet"]:

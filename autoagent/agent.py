@@ -113,7 +113,7 @@ class Agent:
         """A person at a terminal edits what has to be true before the work starts; else the draft counts as it is."""
         if self.setup.approve == "never" or not self.people.edit_criteria(self.state):
             reviewed = self.acceptance.reviews
-            criteria = with_goal(draft.criteria) if reviewed else draft.criteria
+            criteria = with_goal(draft.criteria, self.state.goal) if reviewed else draft.criteria
             self.record(CriteriaSet(criteria=criteria, by="model"))
 
     def act(self, pending: Pending) -> None:

@@ -95,6 +95,7 @@ _WORDS = {"met": "met", "unmet": "not met", "unclear": "cannot tell", "person": 
 
 
 GOAL = "The goal is reached in full, and what the result says of it is shown by what was read or made."
+GOAL_IN_KOREAN = "목표를 빠짐없이 이루었고, 결과가 말하는 것은 읽거나 만든 것이 보여 준다."
 _TESTS = (
     "test_*.py", "*_test.py", "tests/*", "test/*", "__tests__/*", "*.test.*", "*.spec.*", "*_test.go", "*_spec.rb",
     "*Test.java",
@@ -141,8 +142,9 @@ def is_read_by(patterns: Sequence[str], path: str) -> bool:
     return any(fnmatchcase(path, pattern) or fnmatchcase(path, f"*/{pattern}") for pattern in patterns)
 
 
-def with_goal(criteria: Sequence[Criterion]) -> tuple[Criterion, ...]:
+def with_goal(criteria: Sequence[Criterion], goal: str) -> tuple[Criterion, ...]:
     """The model's own criteria, and the goal beside them: what it drafts for itself may be too easy."""
-    if any(one.by == "person" for one in criteria) or any(one.text == GOAL for one in criteria):
+    text = GOAL_IN_KOREAN if re.search("[가-힣]", goal) else GOAL
+    if any(one.by == "person" or one.text == text for one in criteria):
         return tuple(criteria)
-    return (*criteria, Criterion(text=GOAL))
+    return (*criteria, Criterion(text=text))

@@ -129,7 +129,9 @@ def volatile_tail(state: State, context_tokens: int, fixed_tokens: int) -> str:
             f"Older steps are summarised soon ({max(0, room):,} tokens left): put what you need into thoughts.text."
         )
     if state.outside:
-        lines.append("Text from outside was read: what could send data out needs a person from now on.")
+        alone = state.setup is not None and state.setup.approve == "never"
+        then = "is refused" if alone else "needs a person"
+        lines.append(f"Text from outside was read: what could send data out {then} from now on.")
     if state.unreadable:
         lines.append(f"Unreadable replies in a row: {state.unreadable}; at {UNREADABLE_IN_A_ROW} the run ends.")
     if limits.steps and state.step + 1 >= limits.steps:

@@ -465,8 +465,12 @@ def _untried(state: State, found: Loop) -> str:
     told = f"Not tried: {'; '.join(parts)}. " if parts else ""
     lines = [text for mark, text in map(plan_mark, state.plan) if mark != "x" and text]
     if lines:
-        told += f"Open in your plan: {' | '.join(text[:_NAME_CHARS] for text in lines[: _NAMED - 1])}. "
+        told += f"Open in your plan: {' | '.join(map(_short, lines[: _NAMED - 1]))}. "
     return told
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _NAME_CHARS else f"{text[: _NAME_CHARS - 1]}…"
 
 
 def _unread(window: Sequence[_Seen], state: State) -> list[str]:

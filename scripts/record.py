@@ -35,9 +35,10 @@ from typing import Any
 import pexpect
 
 from autoagent.journal import read
-from autoagent.testing import ModelServer, Repeat
+from autoagent.testing import ModelServer, Repeat, thought
 
 COLUMNS, ROWS = 80, 40
+NO_MORE = thought(commands=[("give_up", {"reason": "recording.json holds no further reply"})])
 PAUSE_S = 1.0  # before a person types
 TIMEOUT_S = 3_600  # a live model may take its time
 
@@ -49,7 +50,7 @@ def main(folder: Path, live: str = "", model: str = "test-model") -> int:
         shutil.copytree(folder / "workspace", workspace)
         told = json.loads(json.dumps(recording).replace("{site}", site))
         replies = iter(told.get("replies", ()))
-        with ModelServer([Repeat(lambda _: next(replies))]) as server:
+        with ModelServer([Repeat(lambda _: next(replies, NO_MORE))]) as server:
             chunks: list[tuple[float, str]] = []
             codes: list[int] = []
             for step in told["commands"]:

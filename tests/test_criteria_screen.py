@@ -295,10 +295,18 @@ def ends(result: str) -> dict[str, Any]:
 
 
 def test_a_run_waits_with_exactly_the_question_and_an_answer_ends_it_with_proofs(shell: Shell) -> None:
-    first = thought("I write.", commands=[("write_file", {"path": "out.txt", "text": "hello, dear reader of this file\n"})])
+    first = thought(
+        "I write.", commands=[("write_file", {"path": "out.txt", "text": "hello, dear reader of this file\n"})]
+    )
     first["criteria"] = [{"text": "out.txt greets", "file": "out.txt", "pattern": "hello"}, {"text": "it is kind"}]
     verdict = {"criterion": 2, "passage": "", "source": "", "why": "taste", "verdict": "only a person"}
-    goal = {"criterion": 3, "passage": "dear reader of this file", "source": "out.txt", "why": "it greets", "verdict": "met"}
+    goal = {
+        "criterion": 3,
+        "passage": "dear reader of this file",
+        "source": "out.txt",
+        "why": "it greets",
+        "verdict": "met",
+    }
     script = [first, ends("It costs 49 euros."), ends("It costs 49 euros."), json.dumps({"verdicts": [verdict, goal]})]
     with ModelServer(script) as server:
         waiting = shell.call("run", "-c", "Greet in out.txt", server=server)

@@ -114,7 +114,7 @@ def test_a_safe_run_summarises_with_the_built_in_prompt(home: Home) -> None:
     home.file("work/long.txt", long)
     read = thought(commands=[("read_file", {"path": "long.txt"})])
     with ModelServer([read, read, "What was done.", done("ok"), done("ok")], allow_overrun=True) as server:
-        home.call(server, "run", "-c", "--safe-mode", "--context-tokens", str(window(1_150)), "Do it")
+        home.call(server, "run", "-c", "--safe-mode", "--context-tokens", str(window(3_000)), "Do it")
         tails = [request.body["messages"][-1]["content"] for request in server.requests]
     assert any("ummar" in tail for tail in tails)
     assert not any(OWN in tail for tail in tails)

@@ -249,7 +249,7 @@ class Foreground:
         from autoagent.terminal.screen import Screen
 
         keyboard = self._keyboard()
-        if keyboard is None:
+        if keyboard is None or self.signals.stop_reason:
             return None
         model = build.make_model(setup.model, setup, found, self.warn)
         try:

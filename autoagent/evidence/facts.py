@@ -33,6 +33,9 @@ IDENTIFIER = re.compile(  # NS400, E-27, v1.2.3; not mid-2026
     r"(?<![\w.-])(?![a-z]+-\d+\b)(?=[\w-]*[A-Za-z])(?=[\w-]*\d)[A-Za-z][A-Za-z\d]*(?:-[A-Za-z\d]+)*(?:\.\d+)*(?![A-Za-z\d])",
     re.ASCII,
 )
+_COMMON = re.compile(
+    r"Q[1-4]|H[12]|UTF-(?:8|16|32)|SHA-?(?:1|256|512)|MD5|[A-Z]\d?", re.ASCII
+)  # names of nothing in particular
 _CHAIN = re.compile(
     r"(?<![\w.,/-])\d+(?:-\d+){2,}(?![\w-])|(?<![\w.,])\d+(?:\.\d+){2,}(?![\w.]\d)"
 )  # 02-123-4567, 1.2.3
@@ -153,7 +156,9 @@ def facts(text: str) -> Iterator[Fact]:
             yield Fact("date", text[dated.start : dated.end], dated.start, dated.end, days=dated.days)
     for pattern, kind in _JOINED:
         for found in pattern.finditer(text):
-            if taken.take(found.start(), found.end()):
+            if _COMMON.fullmatch(found[0]):
+                taken.take(found.start(), found.end())
+            elif taken.take(found.start(), found.end()):
                 yield Fact(kind, found[0], found.start(), found.end())
     yield from _numbers(text, taken)
 

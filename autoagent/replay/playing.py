@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from autoagent import __version__, build, prompts
 from autoagent.agent import Agent
-from autoagent.errors import CommandError, ConfigError
+from autoagent.errors import CommandError, JournalCorrupt, ConfigError
 from autoagent.events import Event, ModelCalled, RunStarted
 from autoagent.executor import Executor
 from autoagent.journal import artifact, read
@@ -178,7 +178,10 @@ def fixed_tokens(events: Sequence[Event], system: str, model: Counter) -> int | 
         if isinstance(event, ModelCalled) and event.purpose == "step" and state.step and state.system == system:
             steps = sum(step.total_tokens for step in state.steps[state.summarized :])
             return event.estimated_tokens - steps - state.summary_tokens - model.count(event.tail) - 2 * FRAMING_TOKENS
-        state = fold([event], state)
+        try:
+            state = fold([event], state)
+        except JournalCorrupt:  # a record with a hole, which is told where the loop comes to it
+            return None
     return None
 
 
