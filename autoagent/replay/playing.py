@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from autoagent import __version__, build, prompts
 from autoagent.agent import Agent
-from autoagent.errors import CommandError, JournalCorrupt, ConfigError
+from autoagent.errors import CommandError, ConfigError, JournalCorrupt
 from autoagent.events import Event, ModelCalled, RunStarted
 from autoagent.executor import Executor
 from autoagent.journal import artifact, read
