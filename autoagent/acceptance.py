@@ -85,10 +85,10 @@ class Acceptance:
                 return self._send_back(call, reviewing.told(state.criteria, open_ones))
             if unmet := [one for one in open_ones if one.state == "unmet"]:
                 return self._end(completion, unmet)
-        if undecided := [one for one in self._current() if one.state in ("person", "unclear")]:
-            return self._ask_person(call, undecided)
         if mode == "require" and call.evidence and call.evidence.without:
             return self._end(completion, without_evidence=True)
+        if undecided := [one for one in self._current() if one.state in ("person", "unclear")]:
+            return self._ask_person(call, undecided)
         if call.evidence:
             self._note_in_reports(call, call.evidence)
         return self._end(completion)
@@ -209,6 +209,10 @@ class Acceptance:
         if state.reviews >= ROUNDS:
             kept = [one for one in state.verdicts if one.criterion in asked]
             return self._judged(call, [_again(one) if one.state == "met" else one for one in kept], state.reviews)
+        if state.too_long:
+            return self._judged(
+                call, _cannot_tell(asked, "what shows it is too long for the reviewer"), state.reviews + 1
+            )
         shown = self._material(asked, completion, call)
         reply = state.unused.reply if state.unused and state.unused.purpose == "acceptance" else None
         if reply is None:

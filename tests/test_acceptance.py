@@ -13,7 +13,7 @@ from autoagent.criteria import GOAL, Criterion
 from autoagent.journal import Journal, state_of
 from autoagent.places import new_run_folder
 from autoagent.state import State
-from autoagent.testing import ModelServer, Reply, done, thought
+from autoagent.testing import ContextOverflow, ModelServer, Reply, done, thought
 
 
 @pytest.fixture
@@ -193,6 +193,14 @@ def test_a_review_that_can_not_be_read_is_no_yes(world: World) -> None:
     with ModelServer(script) as server:
         assert world.run(server).status == "reached"
     assert world.events("criteria_judged")[0].verdicts[0].state == "unclear"
+
+
+def test_a_review_that_the_endpoint_refuses_as_too_long_is_not_asked_for_for_ever(world: World) -> None:
+    script = [drafting(TEXT, commands=WRITES), done("one"), ContextOverflow(), done("two")]
+    with ModelServer([*script, verdicts((1, "met", "Acme costs 49 euros"))]) as server:
+        state = world.run(server)
+    assert state.status == "reached"
+    assert "too long" in world.events("criteria_judged")[0].verdicts[0].proof
 
 
 def test_a_review_is_paid_for_and_a_limit_that_forbids_it_pauses_the_run(world: World) -> None:
