@@ -8,6 +8,8 @@ from typing import Any
 
 from autoagent import build, rules, settings
 from autoagent.asked import criteria
+from autoagent.claims import Evidence
+from autoagent.criteria import Criterion, Verdict
 from autoagent.errors import ConfigError, JournalError
 from autoagent.events import Event
 from autoagent.inbox import InboxMessage, send
@@ -53,6 +55,17 @@ class Run:
     def files(self) -> tuple[str, ...]:
         """The files that the result names, relative to the workspace."""
         return self.state.files
+
+    @property
+    def criteria(self) -> tuple[tuple[Criterion, Verdict | None], ...]:
+        """What had to be true, each with what came of it; None where that was never looked at."""
+        found = {verdict.criterion: verdict for verdict in self.state.verdicts}
+        return tuple((one, found.get(number)) for number, one in enumerate(self.state.criteria, 1))
+
+    @property
+    def evidence(self) -> Evidence | None:
+        """What came of looking up the newest result; None where none was."""
+        return self.state.evidence
 
     @property
     def cost_usd(self) -> float | None:

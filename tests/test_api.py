@@ -145,3 +145,19 @@ def test_every_public_name_is_there() -> None:
     assert all(getattr(autoagent, name) for name in autoagent.__all__)
     with pytest.raises(AttributeError, match="nope"):
         _ = autoagent.nope
+
+
+def test_criteria_and_evidence_are_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOAGENT_EVIDENCE", "mark")
+    world.file("a.txt", "Acme costs 49 euros.")
+    read = thought(commands=[("read_file", {"path": "a.txt"})])
+    with ModelServer([read, done("49 euros")]) as server:
+        run = autoagent.run(
+            "Go", workspace=world.workspace, model="m", base_url=server.base_url, expect=["a.txt ~ 49"], check=["true"]
+        )
+    assert [(one.text, verdict and verdict.state) for one, verdict in run.criteria] == [
+        ("true", "met"),
+        ("a.txt holds 49", "met"),
+    ]
+    assert run.evidence is not None
+    assert (run.evidence.facts, run.evidence.without) == (1, 0)
