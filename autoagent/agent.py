@@ -219,7 +219,7 @@ class Agent:
         written, unused = None, self.state.unused
         if unused and unused.purpose == "handover":  # the program died before anything came of it
             written, _ = handover.parse(unused.reply, self.state)
-        elif self.writes_prose:
+        elif self.writes_prose and not self.state.too_long:  # what refuses a step may refuse this too
             count = self.fast_model.count
             asked = handover.request(self.prompts.handover, reason)
             shown = handover.material(self.state, room, count)

@@ -12,7 +12,7 @@ from autoagent.reading import read_object
 from autoagent.state import State
 from autoagent.thoughts import plan_mark
 
-REPLY_TOKENS, MATERIAL_TOKENS = 800, 3_000
+REPLY_TOKENS, MATERIAL_TOKENS = 800, 1_500
 WORDS = 250
 MOST = 12  # lines of each list
 LONGEST = 600  # characters of a line

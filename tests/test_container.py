@@ -219,7 +219,19 @@ def test_the_built_image(tmp_path: Path, subtests: pytest.Subtests) -> None:
 
 
 def look(server: ModelServer) -> list[str]:
-    return ["run", "-c", "--base-url", server.base_url, "-m", "test-model", "Write out.txt"]
+    return [
+        "run",
+        "-c",
+        "--review",
+        "off",
+        "--evidence",
+        "off",
+        "--base-url",
+        server.base_url,
+        "-m",
+        "test-model",
+        "Write out.txt",
+    ]
 
 
 def last_event(state: Path) -> str:
