@@ -295,6 +295,7 @@ def _apply_to_run(state: State, event: RunStarted | RunResumed | RunPaused | Run
                 too_long=0,
                 granted=0,
                 guarded_from=len(state.steps),
+                reviews=0 if state.status in ("unreached", "stalled") else state.reviews,  # a person begins anew
             )
         case RunPaused():
             return replace(state, status=event.status, reason=event.reason, worked_s=state.worked_s + event.seconds)

@@ -182,6 +182,15 @@ def test_after_two_rounds_what_is_not_met_ends_the_run_unreached_and_keeps_the_r
     assert "the price of Acme is given: because" in state.reason
 
 
+def test_a_run_that_goes_on_after_its_reviews_were_used_up_is_reviewed_anew(world: World) -> None:
+    script = [drafting(TEXT, commands=WRITES), done("one"), verdicts((1, "not met", "")), done("two")]
+    with ModelServer([*script, verdicts((1, "not met", ""))]) as server:
+        assert world.run(server).status == "unreached"
+    with ModelServer([done("three"), verdicts((1, "met", "Acme costs 49 euros"))]) as server:
+        state = world.run_again(world.folder, server)
+    assert (state.status, state.result) == ("reached", "three")
+
+
 def test_a_review_that_can_not_be_read_is_no_yes(world: World) -> None:
     script = [
         drafting(TEXT, commands=WRITES),
