@@ -46,6 +46,7 @@ GRANTED = "granted before"  # who allowed what a "y N" covers
 REVIEWED = "Not run: a critic looked first. Think again; where it agrees, give the same commands again."
 UNREADABLE_IN_A_ROW = 3  # replies; they end a run
 NAMED = 20  # paths in a note
+ENDED_CHARS = 1_000  # of why a result was not accepted
 MOST_CALIBRATION = 4.0  # no tokenizer needs more; an endpoint that says so miscounts
 
 Status = Literal[
@@ -300,7 +301,12 @@ def _apply_to_run(state: State, event: RunStarted | RunResumed | RunPaused | Run
         case RunPaused():
             return replace(state, status=event.status, reason=event.reason, worked_s=state.worked_s + event.seconds)
         case RunEnded():
-            state = _close(state, "ok", "You ended the run here.")
+            told = (
+                f"Your result was not accepted. {event.result[:ENDED_CHARS]}"
+                if event.claimed
+                else "You ended the run here."
+            )
+            state = _close(state, "ok", told, len(told) // 2 + 80)
             text = {"result" if event.status == "reached" else "reason": event.result}
             text |= {"claimed": event.claimed}
             return replace(state, status=event.status, files=event.files, granted=0, **text)

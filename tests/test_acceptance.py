@@ -188,6 +188,8 @@ def test_a_run_that_goes_on_after_its_reviews_were_used_up_is_reviewed_anew(worl
         assert world.run(server).status == "unreached"
     with ModelServer([done("three"), verdicts((1, "met", "Acme costs 49 euros"))]) as server:
         state = world.run_again(world.folder, server)
+        told = json.dumps(server.requests[0].body["messages"])
+    assert "Your result was not accepted. Not met: the price of Acme is given" in told
     assert (state.status, state.result) == ("reached", "three")
 
 
