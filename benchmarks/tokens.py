@@ -106,7 +106,7 @@ def played(folder: Path, window: int, calls: Sequence[tuple[str, dict[str, Any]]
     with ModelServer([Repeat(reply)], models=(MODEL,)) as server:
         run = autoagent.run(
             "Remember the code of each house", workspace=folder, model=MODEL, base_url=server.base_url, max_steps=200,
-            context_tokens=window - REPLY_TOKENS, reply_tokens=REPLY_TOKENS,
+            context_tokens=window - REPLY_TOKENS, reply_tokens=REPLY_TOKENS, review="off", evidence="off",
         )  # fmt: skip
         prompts = tuple(prompt(request.body) for request in server.requests if request.method == "POST")
     assert run.status == "reached", run.reason
