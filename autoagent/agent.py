@@ -323,9 +323,8 @@ class Agent:
             case "review" if not stale:
                 self.record(ReviewAsked(by=by, message_id=sent))
             case "criteria" if self.state.draft:
-                for rule in filter(
-                    None, message.rule.split("\n")
-                ):  # what the plan needs, as far as a person allowed it
+                needed = filter(None, message.rule.split("\n"))  # by the plan, as far as a person allowed it
+                for rule in needed:
                     self.record(RuleKept(rule=rule, scope=message.scope, by=by))
                 self.record(CriteriaSet(criteria=message.criteria, by=by, message_id=sent))
             case "answer" if self.state.draft and message.allowed:

@@ -283,6 +283,8 @@ def barred(address: str, state: State, known_address: Callable[[str, State], boo
 
     It is judged as a call of browse with it, for which nobody can be asked in the middle of another command.
     """
+    if state.setup and BROWSE in state.setup.disabled:
+        return f"{BROWSE} is disabled in this run"
     asked = rules.Asked(BROWSE, {"url": address}, "reads", hosts=(host_of(address),))
     said = rules.judge(_kept(state), asked)
     if said and said.action == "deny":

@@ -236,6 +236,14 @@ def test_a_persons_rule_holds_for_each_page(world: World, site: Site, rule: tupl
     assert ("/a" in site.asked) == (rule[1] != "browse")
 
 
+def test_where_browse_is_disabled_no_result_is_read(world: World, site: Site) -> None:
+    site.page("/a", "A page that nobody may read.")
+    site.hit("/a")
+    (seen, *_) = run(world, site, search(), disabled=("browse",))
+    assert "not read: browse is disabled in this run" in entry(seen.text, 1)
+    assert "/a" not in site.asked
+
+
 def test_a_page_that_redirects_to_a_forbidden_host_is_not_followed(world: World, site: Site) -> None:
     site.page("/b", f"<p>{TOWER}</p>")
     site.hits.clear()
