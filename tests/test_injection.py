@@ -456,8 +456,11 @@ def test_where_this_machine_is_allowed_its_services_are_reached(scene: Scene) ->
 
 
 def test_a_process_that_is_left_is_seen(scene: Scene) -> None:
-    with subprocess.Popen(["sleep", LEFT]) as left:
+    stays = ["sh", "-c", "echo up; read _", LEFT]
+    with subprocess.Popen(stays, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as left:
         try:
+            assert left.stdout
+            assert left.stdout.readline() == b"up\n"  # Popen returns before the kernel shows what was started
             assert [*scene.left_running()] == [f"process {left.pid} is left"]
         finally:
             left.kill()
