@@ -152,8 +152,9 @@ def _forked(order: dict[str, Any]) -> int:
     if child:
         return child
     _prctl(0x59616D61, -1)  # PR_SET_PTRACER: whoever may, may trace it
+    gate = _gate(order)
     print(f"waits {os.getpid()}", flush=True)
-    _pass_gate_and_do(order)
+    _pass_gate_and_do(gate, order)
 
 
 def _forked_alone(order: dict[str, Any]) -> int:
@@ -173,12 +174,17 @@ def _forked_alone(order: dict[str, Any]) -> int:
         os._exit(os.waitstatus_to_exitcode(status))
     _mount_proc()
     _prctl(0x59616D61, -1)
+    gate = _gate(order)
     os.write(down, b".")
-    _pass_gate_and_do(order)
+    _pass_gate_and_do(gate, order)
 
 
-def _pass_gate_and_do(order: dict[str, Any]) -> NoReturn:
-    gate = os.open(order["gate"], os.O_RDWR | os.O_CLOEXEC)
+def _gate(order: dict[str, Any]) -> int:
+    """Opened before anybody watches: a fault of this call would be one of ours."""
+    return os.open(order["gate"], os.O_RDWR | os.O_CLOEXEC)
+
+
+def _pass_gate_and_do(gate: int, order: dict[str, Any]) -> NoReturn:
     os.read(gate, 1)
     os.close(gate)
     code = 70
@@ -439,8 +445,9 @@ class Server:
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
         process = int(self._expect("waits"))
+        _wait_until_it_sleeps(process)
         strace = _attached(process, trace, whose, fault) if whose else None
-        opened = os.open(gate, os.O_WRONLY)
+        opened = os.open(gate, os.O_RDWR)  # for writing alone it would wait for whoever was ended at the gate
         os.write(opened, b".")
         os.close(opened)
         return Running(process, said, trace, fault, strace)
@@ -479,6 +486,15 @@ def _order(world: World, action: str, argv: Sequence[str]) -> dict[str, Any]:
         "action": action, "argv": list(argv), "workspace": str(world.workspace), "base_url": world.base_url,
         "environ": world.environ,
     }  # fmt: skip
+
+
+def _wait_until_it_sleeps(process: int) -> None:
+    """At the gate, so that what is counted from then on begins with what is behind it."""
+    until = time.monotonic() + DEADLINE_S
+    while Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0] != "S":
+        if time.monotonic() > until:
+            raise TimeoutError(f"process {process} does not come to the gate")
+        time.sleep(0.0005)
 
 
 def _attached(process: int, trace: Path, whose: Whose, fault: Fault | None) -> "subprocess.Popen[str]":
