@@ -107,6 +107,7 @@ class RunStarted(_Event):
     usage: _Usage = Usage()  # calls made before the run, to propose its goals
     outside: str = ""  # what of foreign words it starts among, in words for people
     forked_from: str = ""  # "7f3a step 14"
+    shared_events: int = 0  # how many of the first stand in that run's journal too
 
 
 class RunResumed(_Event):

@@ -70,9 +70,13 @@ class Figures:
         return sums
 
 
-def figures(events: Iterable[Event]) -> Figures:
-    """Adds up to the usage of the state that these events fold to."""
+def figures(events: Iterable[Event], *, own: bool = False) -> Figures:
+    """Adds up to the usage of the state that these events fold to.
+
+    `own` leaves out what a fork took over: the run that it was forked from spent that.
+    """
     spent: list[Spent] = []
+    shared = 0
     setup: Setup | None = None
     called: ModelCalled | None = None
     commands_s = checks_s = paused_s = 0.0
@@ -82,7 +86,12 @@ def figures(events: Iterable[Event]) -> Figures:
         purpose = event.purpose if isinstance(event, ModelReplied) else called.purpose if called else "step"
         spent.append(Spent(_quarter(event.at), model, base_url, purpose, usage, lost, seconds))
 
-    for event in events:
+    for seq, event in enumerate(events, 1):
+        if own and isinstance(event, RunStarted):
+            shared = event.shared_events
+        if seq <= shared:
+            setup = event.setup or setup if isinstance(event, RunStarted | RunResumed) else setup
+            continue
         match event:
             case RunStarted():
                 setup = event.setup

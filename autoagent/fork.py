@@ -287,7 +287,7 @@ def _empty(target: Path, *, remove: bool) -> None:
 def _write_journal(old: Path, new: Path, events: Sequence[Event], step: int, workspace: Path) -> State:
     origin = events[0].run_id if isinstance(events[0], RunStarted) else old.name
     paused = RunPaused(seq=len(events) + 1, status="paused", reason=f"forked from {origin} after step {step}")
-    made = [*(_moved(event, new.name, workspace, f"{origin} step {step}") for event in events), paused]
+    made = [*(_moved(event, new.name, workspace, f"{origin} step {step}", len(events)) for event in events), paused]
     lines = [seal(event) for event in made]
     named = {name.decode() for line in lines for name in _KEPT.findall(line)}
     for name in sorted(named):
@@ -302,7 +302,7 @@ def _write_journal(old: Path, new: Path, events: Sequence[Event], step: int, wor
     return state
 
 
-def _moved(event: Event, run: str, workspace: Path, origin: str) -> Event:
+def _moved(event: Event, run: str, workspace: Path, origin: str, shared: int) -> Event:
     """The event as the new run has it: its own name and workspace, the same place in time."""
 
     def moved(setup: Setup | None) -> Setup | None:
@@ -310,7 +310,8 @@ def _moved(event: Event, run: str, workspace: Path, origin: str) -> Event:
 
     match event:
         case RunStarted():
-            return event.model_copy(update={"run_id": run, "setup": moved(event.setup), "forked_from": origin})
+            told = {"run_id": run, "forked_from": origin, "shared_events": shared}
+            return event.model_copy(update={**told, "setup": moved(event.setup)})
         case RunResumed():
             return event.model_copy(update={"setup": moved(event.setup)})
         case _:

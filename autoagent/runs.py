@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from autoagent.thoughts import CommandCall
 
 INDEX = "index.sqlite"  # beside the folder of the runs
-MAKER = f"{__version__} 3"  # summaries of another version are made anew; count up when their meaning changes
+MAKER = f"{__version__} 4"  # summaries of another version are made anew; count up when their meaning changes
 GOAL_CHARS, QUESTION_CHARS = 2_000, 300
 INTERRUPTED = "was interrupted"
 _MAIN = ("path", "command", "url", "query", "question", "source", "code", "id", "paths", "text")
@@ -32,7 +32,8 @@ class RunSummary(NamedTuple):
 
     `question` is what a person is asked: "y/n: write_file report.md" or "asks: Which vendor?". `since` is when the
     status began, `changed_ns` when the journal last grew. `cost` is in words, `cost_usd` without unpriced calls.
-    `took` is for `figures.from_text`: most readers leave it as it is.
+    `took` is for `figures.from_text`: most readers leave it as it is. It and `own_cost_usd` are without what a fork
+    took over, so that they can be added up over runs.
     """
 
     run: str
@@ -46,6 +47,7 @@ class RunSummary(NamedTuple):
     tokens: int = 0
     cost: str = "?"
     cost_usd: float = 0.0
+    own_cost_usd: float = 0.0
     unpriced_calls: int = 0
     model: str = ""
     workspace: str = ""
@@ -94,7 +96,8 @@ def _folded(folder: Path) -> RunSummary:
         state = apply(state, event)
         if event.type in ("run_started", "run_resumed", "run_paused", "run_ended", "approval_asked"):
             since = event.at
-    return _summary(folder.name, state, since)._replace(took=as_text(figures(events)))
+    own = figures(events, own=True)
+    return _summary(folder.name, state, since)._replace(took=as_text(own), own_cost_usd=own.usage.cost_usd)
 
 
 def call_in_short(call: "CommandCall") -> str:

@@ -9,13 +9,17 @@ import pytest
 from click.testing import CliRunner
 from support import World, finish
 
+from autoagent.cli.costs import costs as costs_command
 from autoagent.cli.fork import fork as fork_command
 from autoagent.cli.undo import undo
 from autoagent.errors import ConfigError, JournalLocked
 from autoagent.events import CommandStarted, Event, RunResumed, RunStarted
+from autoagent.figures import figures
 from autoagent.fork import Fork, fork
 from autoagent.journal import read, state_of
+from autoagent.places import runs_folder
 from autoagent.replay import replay
+from autoagent.runs import list_runs
 from autoagent.state import State
 from autoagent.testing import Failure, ModelServer, done, thought
 
@@ -185,6 +189,28 @@ def test_a_fork_goes_on_with_memory_cost_and_message(world: World) -> None:
     workspace = Path(state.setup.workspace) if state.setup else Path()
     assert (workspace / "보고서.md").read_text() == "첫 줄\nfork\n"
     assert not (world.workspace / "보고서.md").exists()
+
+
+def test_what_a_fork_took_over_is_not_counted_again_where_runs_are_added_up(world: World) -> None:
+    played(world, prices=PRICES)
+    before = total_of_runs()
+    fork(world_folder(world, fork(world.folder, 2)), 1)
+    assert total_of_runs() == before
+    with ModelServer([done("forked", [])]) as server:
+        state = finish(world.resume(newest(world), server))
+    assert total_of_runs() > before
+    calls, cost_usd = total_of_runs()
+    took = figures(read(world.state / "autoagent/runs" / state.run_id), own=True).usage
+    assert (calls, cost_usd) == (before[0] + took.calls, pytest.approx(before[1] + took.cost_usd))
+    assert took.calls < state.usage.calls
+
+
+def total_of_runs() -> tuple[int, float]:
+    """Calls and dollars, as `costs` has them; `runs` has the same dollars."""
+    result = CliRunner().invoke(costs_command, ["--json"])
+    total = json.loads(result.stdout)["total"]
+    assert total["cost_usd"] == pytest.approx(sum(run.own_cost_usd for run in list_runs(runs_folder())))
+    return total["calls"], total["cost_usd"]
 
 
 def world_folder(world: World, made: Fork) -> Path:

@@ -50,7 +50,7 @@ def costs(by: By, show_all: bool, as_json: bool) -> None:
 
     COST is what was counted when each call was made, ? where nobody knows the price. SAVED is reckoned at today's
     prices: what the tokens from the provider's cache would have cost more without it. TIME is the model's, OURS that
-    of commands and checks.
+    of commands and checks. A fork has only what it took itself: the run that it was forked from has the rest.
     """
     runs, unreadable = _runs(list_runs(runs_folder()))
     prices = Prices()

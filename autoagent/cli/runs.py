@@ -152,7 +152,7 @@ def _footer(found: Sequence[RunSummary], hidden: int, columns: int) -> list[str]
 
 
 def _sum(found: Sequence[RunSummary]) -> str:
-    known = sum(run.cost_usd for run in found)
+    known = sum(run.own_cost_usd for run in found)
     unknown = sum(bool(run.unpriced_calls or run.problem) for run in found)
     if unknown == len(found) and not known:
         return "price unknown"
