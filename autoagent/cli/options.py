@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -109,8 +110,8 @@ def _time(_ctx: click.Context, _param: click.Parameter, given: str | None) -> st
 
 
 def _amount(_ctx: click.Context, _param: click.Parameter, given: float | None) -> float | None:
-    if given is not None and given < 0:
-        raise click.BadParameter(f"{given:g} is less than 0")
+    if given is not None and not 0 <= given < inf:
+        raise click.BadParameter(f"{given:g} is {'less than 0' if given < 0 else 'no finite number'}")
     return given
 
 
