@@ -75,7 +75,7 @@ def test_metadata_inside_an_ipv6_address_is_seen_in_every_translation(inner: str
     assert {judge(str(address)).kind for address in carriers(IPv4Address(inner))} == {"metadata"}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.ip_addresses(v=4).filter(lambda ip: judge(str(ip)).kind != "public"))
 def test_a_translation_makes_no_address_public(inner: IPv4Address) -> None:
     assert "public" not in {judge(str(address)).kind for address in carriers(inner) if address not in WIDE}
@@ -113,14 +113,14 @@ spellings = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(spellings)
 def test_a_number_is_read_as_the_c_library_reads_it(host: str) -> None:
     family, _, _, _, (address, *_) = socket.getaddrinfo(host, 80, socket.AF_INET, flags=socket.AI_NUMERICHOST)[0]
     assert (family, literal(host.lower())) == (socket.AF_INET, address)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from(METADATA + LOCAL),
     st.integers(1, 4),
@@ -211,7 +211,7 @@ def test_what_is_no_plain_web_address_is_refused_in_words(text: str, words: str)
     assert "secret" not in message
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(max_size=40), st.sampled_from(["", "http://", "https://a.b/", "http://[", "http://127.1"]))
 def test_any_text_is_a_target_of_plain_letters_or_refused(text: str, start: str) -> None:
     try:

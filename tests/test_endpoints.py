@@ -504,7 +504,7 @@ ANY_JSON = st.recursive(
 
 
 @given(ANY_JSON)
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 def test_no_answer_of_any_shape_breaks_us(answer: Any) -> None:
     text = json.dumps(answer)
     endpoint = Endpoint("m", "https://models.example/v1", KEY)

@@ -123,7 +123,7 @@ _DEEDS = st.sampled_from(
 _CHAIN = st.lists(st.tuples(_DEEDS, st.sampled_from((*NAMES, "prices.txt")), st.sampled_from(NAMES)), max_size=9)
 
 
-@settings(max_examples=40, derandomize=True, deadline=None)
+@settings(max_examples=40)
 @given(_CHAIN, st.booleans())
 def test_no_way_makes_evidence_of_what_the_model_wrote(chain: list[tuple[str, str, str]], read_first: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:

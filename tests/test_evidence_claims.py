@@ -301,7 +301,7 @@ _PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(st.lists(_PIECES, max_size=25), st.sampled_from([" ", ""]))
 def test_marking_adds_marks_only_and_only_once(pieces: list[str], glue: str) -> None:
     text = glue.join(pieces)

@@ -182,7 +182,7 @@ def rewrapped(words: list[str], choose: random.Random) -> str:
     return made
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(_TEXTS, st.data())
 def test_a_quote_cut_out_and_wrapped_anew_is_found_at_its_place(words: list[str], data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(words) - 5))
@@ -200,7 +200,7 @@ def test_a_quote_cut_out_and_wrapped_anew_is_found_at_its_place(words: list[str]
     assert found(f"“{quote}”", text)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(_TEXTS, st.data())
 def test_a_quote_with_one_changed_digit_or_word_is_never_found(words: list[str], data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(words) - 5))
@@ -219,7 +219,7 @@ def test_a_quote_with_one_changed_digit_or_word_is_never_found(words: list[str],
     assert not found(" ".join(quote), text)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(st.text(max_size=200), st.text(min_size=1, max_size=30))
 def test_no_text_and_no_quote_breaks_the_search(text: str, quote: str) -> None:
     for numbered in (False, True):

@@ -438,7 +438,7 @@ def flipped(value: int) -> str:
     return f"{(value ^ 0xFFFFFFFF) >> 16:x}:{(value ^ 0xFFFFFFFF) & 0xFFFF:x}"
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(metadata_hosts(), st.booleans())
 def test_no_spelling_of_a_metadata_address_is_ever_reached(host: str, allow_local: bool) -> None:
     with pytest.raises(SandboxError, match="metadata service"):
@@ -736,7 +736,7 @@ def test_what_is_no_http_is_told_in_words(world: World, answer: bytes) -> None:
     assert world.failure(answer) == "a.example broke off, or does not answer in HTTP."
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=30)), max_size=8))
 def test_any_bytes_are_a_page_or_told_in_words(world: World, pieces: list[bytes]) -> None:
     with suppress(CommandError):

@@ -485,7 +485,7 @@ _WORDS = st.sampled_from(
 )
 
 
-@hypothesis_settings(max_examples=300, deadline=None)
+@hypothesis_settings(max_examples=300)
 @given(st.one_of(st.text(max_size=300), st.lists(_WORDS, max_size=25).map(" ".join)))
 def test_any_goal_gives_a_valid_thought(goal: str) -> None:
     thought = reply_of(goal)
@@ -494,7 +494,7 @@ def test_any_goal_gives_a_valid_thought(goal: str) -> None:
     assert thought.plan
 
 
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=60)
 @given(
     st.text(max_size=400), st.sampled_from(["Summarise a.md", "Find 'a' in a.md", "What is a?", "total of a in a.csv"])
 )

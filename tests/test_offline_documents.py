@@ -668,7 +668,7 @@ LINES = st.lists(
 KINDS = ["PDF, 3 pages", "XLSX, 2 sheets", "DOCX, 3 paragraphs", "HTML page", "e-mail", "CSV, 3 rows", "JSON"]
 
 
-@hypothesis_settings(max_examples=80, deadline=None)
+@hypothesis_settings(max_examples=80)
 @given(LINES, st.sampled_from(KINDS), st.sampled_from(["Summarise a.x", "Find 'a' in a.x", "What is the boat?"]))
 def test_any_lines_of_any_kind_are_quoted_verbatim(lines: list[str], kind: str, goal: str) -> None:
     call = _next_call(lines, kind, goal)

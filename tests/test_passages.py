@@ -244,7 +244,7 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(WORDS, max_size=120), st.sampled_from(["zebra", "계약은?", "入山", "x b", ""]), st.integers(1, 150))
 def test_any_text_fits_any_limit(words: list[str], question: str, limit: int) -> None:
     text = " ".join(words)

@@ -321,7 +321,7 @@ def test_more_text_than_one_reading_holds_is_said(desk: Desk) -> None:
     assert "not read: big.txt: too much text for one reading, read it alone" in desk.read("*.txt")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     texts=st.lists(st.text("Falcon budget|\t#\n.。예산は[…]", max_size=400), min_size=1, max_size=4),
     share_tokens=st.integers(150, 600),

@@ -231,7 +231,7 @@ def test_a_row_of_a_table_keeps_its_header() -> None:
     assert last.above == "| Name | Amount |"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(texts=st.lists(st.text(max_size=80), min_size=1, max_size=4), query=st.text(max_size=80))
 def test_any_text_can_be_kept_and_any_query_asked(texts: list[str], query: str) -> None:
     with closing(sqlite3.connect(":memory:")) as db:

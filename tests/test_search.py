@@ -915,7 +915,7 @@ NO_ANSWERS = st.sampled_from(
     scripts=st.lists(st.lists(NO_ANSWERS, min_size=1, max_size=4), min_size=1, max_size=5),
     pauses=st.lists(st.floats(0, 700), min_size=1, max_size=6),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_block_is_never_told_as_nothing_found(scripts: list[list[Any]], pauses: list[float]) -> None:
     desk = Desk(scripts)
     for pause in pauses:
@@ -929,7 +929,7 @@ def test_a_block_is_never_told_as_nothing_found(scripts: list[list[Any]], pauses
     cut=st.integers(0, 3_000),
     engine=st.sampled_from(["duckduckgo", "brave", "yahoo", "startpage", "mojeek"]),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_only_the_empty_page_of_an_engine_with_status_200_is_nothing_found(
     engines: Engines, status: int, name: str, cut: int, engine: str
 ) -> None:

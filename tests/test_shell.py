@@ -103,7 +103,7 @@ LINE = st.lists(
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(line=LINE)
 @example('rec "a\\b" \'\' a\\ b "" {}')
 @example('rec "\\\\" "\\$x" \'"\' 2>&1 | rec >/dev/null')
@@ -114,7 +114,7 @@ def test_each_shell_sees_the_very_words_that_were_read(shell: str, line: str) ->
         assert seen_by(shell, line) == sorted(list(command[1:]) for command in found)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(line=st.text(max_size=40) | LINE)
 def test_whatever_the_line_there_are_words_or_a_reason(line: str) -> None:
     if parts(line) is None:

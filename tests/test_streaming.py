@@ -110,7 +110,7 @@ def test_events_are_the_same_wherever_the_bytes_are_cut(kind: str) -> None:
         assert reader.feed(content[:at]) + reader.feed(content[at:]) == events
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     texts=st.lists(st.text(st.characters(exclude_characters="\r\n", codec="utf-8"), min_size=1), max_size=4),
     end=st.sampled_from(["\n", "\r\n", "\r"]),

@@ -282,34 +282,34 @@ def executes_as_itself(reply: str) -> None:
     assert parse_thought(thought.as_reply()) == thought
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text() | st.lists(PIECES, max_size=14).map("".join))
 @example('{"commands":[{"name":"a\\ud800"}]}')
 def test_any_text_is_a_thought_or_a_thought_error(reply: str) -> None:
     executes_as_itself(reply)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(), st.sampled_from([0, 5, 20, len(TEXT) - 1]))
 def test_any_bytes_are_a_thought_or_a_thought_error(junk: bytes, at: int) -> None:
     executes_as_itself(junk.decode("utf-8", "surrogateescape"))
     executes_as_itself(TEXT[:at] + junk.decode("utf-8", "surrogateescape") + TEXT[at:])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(THOUGHTS)
 def test_a_thought_reads_back_as_itself(thought: Thought) -> None:
     assert parse_thought(thought.as_reply()) == thought
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(THOUGHTS, st.data())
 def test_a_reply_cut_anywhere_never_executes(thought: Thought, data: st.DataObject) -> None:
     for reply in (thought.as_reply(), str(json.loads(thought.as_reply()))):
         assert problem_with(reply[: data.draw(st.integers(0, len(reply) - 1))])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(THOUGHTS, st.data())
 def test_a_reply_that_lost_its_beginning_never_executes_as_another(thought: Thought, data: st.DataObject) -> None:
     reply = thought.as_reply()
@@ -321,7 +321,7 @@ def test_a_reply_that_lost_its_beginning_never_executes_as_another(thought: Thou
     assert found.commands == thought.commands
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(THOUGHTS)
 def test_a_reply_of_python_literals_equals_its_twin_in_json(thought: Thought) -> None:
     python = str(json.loads(thought.as_reply()))
@@ -329,7 +329,7 @@ def test_a_reply_of_python_literals_equals_its_twin_in_json(thought: Thought) ->
     assert parse_thought(python) == thought
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(THOUGHTS, WORDS, VALUES, VALUES)
 def test_a_duplicate_key_anywhere_is_asked_again(thought: Thought, key: str, one: Any, two: Any) -> None:
     pair = f"{json.dumps(key)}: {json.dumps(one)}, {json.dumps(key)}: {json.dumps(two)}"
@@ -338,7 +338,7 @@ def test_a_duplicate_key_anywhere_is_asked_again(thought: Thought, key: str, one
     assert "stands twice" in problem_with(reply[: reply.rindex("]")] + f", {call}]}}")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(THOUGHTS, st.text(string.printable, max_size=6).filter(lambda text: not set(text) & set("{}/<")))
 def test_prose_around_changes_nothing(thought: Thought, prose: str) -> None:
     assume(prose.strip() not in ("[", '"') and not prose.rstrip().endswith("["))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import tiktoken
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tiktoken.model import MODEL_PREFIX_TO_ENCODING, MODEL_TO_ENCODING
 
@@ -103,13 +103,11 @@ def test_counts_are_tiktokens_own(tiktokens_own: dict[str, tiktoken.Encoding], m
     assert TokenCounter(model).count(text) == len(tiktokens_own[encoding].encode(text, disallowed_special=()))
 
 
-@settings(deadline=None)
 @given(ANY_TEXT)
 def test_any_text_counts_as_in_tiktoken(tiktokens_own: dict[str, tiktoken.Encoding], text: str):
     assert TokenCounter("gpt-4o").count(text) == len(tiktokens_own["o200k_base"].encode_ordinary(text))
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(["word", "낱말", " ", "  ", "\n", "\r\n", "\t", "/", ";", "'s", "12", "A", "é"]), min_size=8
@@ -123,7 +121,6 @@ def test_a_long_text_counts_as_in_tiktoken_wherever_it_is_cut(
     assert TokenCounter("gpt-4").count(text) == len(tiktokens_own["cl100k_base"].encode_ordinary(text))
 
 
-@settings(deadline=None)
 @given(ANY_TEXT)
 def test_no_count_exceeds_the_byte_bound(text: str):
     assert TokenCounter("gpt-4o").count(text) <= byte_bound(text)

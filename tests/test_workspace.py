@@ -724,7 +724,7 @@ def test_no_path_at_all_reaches_outside(place: Path, openat2: bool):
     before = outside(place)
     starts = st.sampled_from(["", "", "/", f"{ws}/", f"{place}/", f"{ws}/../", "//"])
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
     @given(starts, st.lists(st.sampled_from(SEGMENTS), max_size=8).map("/".join))
     def attack(start: str, rest: str) -> None:
         path = start + rest
