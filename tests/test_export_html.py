@@ -1,13 +1,17 @@
 """The exported page: what it holds, and that nothing in it can act or load, whatever a run's texts say."""
 
 import re
+from html import escape, unescape
 from html.parser import HTMLParser
 
 import pytest
 from exported import run_events
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autoagent.export.clipping import LEAST, MOST, ROOM, clip, limit_for
 from autoagent.export.document import document
+from autoagent.export.formatted import formatted
 from autoagent.export.html import POLICY, as_html
 
 HOSTILE = (
@@ -19,13 +23,13 @@ HOSTILE = (
 ELEMENTS = re.findall(
     r"\w+",
     "html head meta title style body header nav main section article h1 h2 h3 p ul li dl dt dd div span bdi b a pre"
-    " code ins del mark blockquote details summary",
+    " code ins del mark blockquote details summary ol table thead tbody tr th td hr strong em s h4 h5 h6",
 )
 ATTRIBUTES = re.findall(
-    r"[\w-]+", "charset http-equiv content name lang id class href rel referrerpolicy dir aria-label"
+    r"[\w-]+", "charset http-equiv content name lang id class href rel referrerpolicy dir aria-label value"
 )
 SECTIONS = ["result", "criteria", "evidence", "handover", "files", "story", "figures", "setup", "left-out"]
-VOID = {"meta"}
+VOID = {"meta", "hr"}
 
 
 class Page(HTMLParser):
@@ -128,6 +132,52 @@ def test_a_fact_without_evidence_is_marked_where_it_stands() -> None:
     assert "4 claims, 1 with evidence, 3 without" in page.content
 
 
+def test_the_markdown_of_a_result_is_drawn_with_its_marks_and_links() -> None:
+    page = page_of(
+        result="# 결론\n**Acme**는 3,000 won, see https://acme.example\n\n| 업체 | 값 |\n|---|--:|\n| Acme | 12 % |\n\n"
+        "- one\n  - two\n\n7. seven\n9. nine\n\n> a quote\n\n```py\nif a < b: c = `d`\n```\n"
+    )
+    drawn = section(page, "result")
+    assert "<h3>결론</h3>" in drawn
+    assert "<strong>Acme</strong>는 3,000 won" in drawn
+    assert ">https://acme.example</a>" in drawn
+    assert '<th class="right">값</th>' in drawn
+    assert '<td class="right">12 % <mark>[unverified]</mark></td>' in drawn
+    assert "<li>one\n<ul>\n<li>two</li>" in drawn
+    assert '<li value="7">seven</li>\n<li value="9">nine</li>' in drawn
+    assert "<blockquote>\n<p>a quote</p>" in drawn
+    assert "<pre>if a &lt; b: c = `d`\n</pre>" in drawn
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("2026. 11. 3. 회의", id="a date is no list"),
+        pytest.param("+ 3 % more\n+ 4 % less", id="a sign is no bullet"),
+        pytest.param("|a|b|\n|--|--|\n|1|2|3|", id="a cell too many"),
+        pytest.param("\n".join(f"{'  ' * deep}- level {deep}" for deep in range(30)), id="too deep"),
+        pytest.param("__init__ and 2*3*4 and *args, **kwargs in *.md, *.txt", id="signs of names and products"),
+        pytest.param(r"C:\*a\* \_ &amp; &copy; [a](https://b.example) ![c](d.png) <b>", id="what leads somewhere"),
+        pytest.param("1. one\n" + "x" * 200_000, id="too long"),
+    ],
+)
+def test_where_markdown_would_lose_a_sign_the_result_stands_as_it_was_written(text: str) -> None:
+    drawn = section(page_of(result=text), "result")
+    shown = unescape(re.sub(r" ?<mark>.*?</mark>|<[^>]*>", "", drawn.partition("</h2>")[2]))
+    assert shown.strip() == text
+
+
+@given(st.text(st.sampled_from("a1 \n#*_-+>|`~.)[](:\\5가<&"), max_size=60))
+def test_no_word_or_figure_of_a_result_is_lost(text: str) -> None:
+    shown = unescape(re.sub(r"<[^>]*>", "", (formatted(text, escape, escape) or escape(text))))
+    hidden = re.findall(r"(?m)^[ >-]*(?:\d+(?=[.)])|[`~]{3,}\S.*$)", text)  # numbers of items, names of languages
+    assert len(letters(shown)) + len(letters("".join(hidden))) >= len(letters(text))
+
+
+def letters(text: str) -> list[str]:
+    return [character for character in text if character.isalnum()]
+
+
 def test_a_claim_stands_with_its_quote_in_its_passage_and_its_source() -> None:
     seen = "\n".join(["before it", "Acme costs 3,000 won.", "behind it", *["far away"] * 9, "the end"])
     page = page_of(seen=seen)
@@ -184,7 +234,7 @@ def test_korean_is_named_as_korean_and_english_is_not() -> None:
     page = page_of(text="세 업체를 비교한다", result="Acme: 3,000 won.", goal="세 업체를 비교한다")
     assert page.all("h1")[0]["lang"] == "ko"
     assert page.all("html")[0]["lang"] == "en"
-    assert "lang" not in next(attributes for attributes in page.all("div") if attributes["class"] == "prose")
+    assert "lang" not in next(attributes for attributes in page.all("div") if attributes["class"] == "formatted")
 
 
 def test_it_is_made_for_phones_for_print_and_for_the_dark() -> None:

@@ -5,12 +5,13 @@ is a link that a person may follow.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Sequence, Set
+from functools import cache, partial
 from html import escape
 from importlib import resources
 
 from autoagent.criteria import STATES
+from autoagent.export.formatted import formatted
 from autoagent.export.parts import (
     Block,
     Chapter,
@@ -87,11 +88,18 @@ def _result(pieces: Sequence[Piece]) -> str:
     if not pieces:
         return ""
     text = "".join(piece.text for piece in pieces)
-    return f'<div class="prose"{_language(text)} dir="auto">{"".join(map(_piece, pieces))}</div>\n'
+    marks = frozenset(piece.text for piece in pieces if piece.mark)
+    drawn = formatted(text, partial(_marked, marks=marks), _inert)
+    kind = "prose" if drawn is None else "formatted"
+    return f'<div class="{kind}"{_language(text)} dir="auto">{drawn or _marked(text, marks)}</div>\n'
 
 
-def _piece(piece: Piece) -> str:
-    return f"<mark>{_inert(piece.text)}</mark>" if piece.mark else _linked(piece.text)
+def _marked(text: str, marks: Set[str]) -> str:
+    """Our marks in a text stand out from its words."""
+    if not marks:
+        return _linked(text)
+    parts = re.split(f"({'|'.join(map(re.escape, marks))})", text)
+    return "".join(f"<mark>{_inert(part)}</mark>" if part in marks else _linked(part) for part in parts)
 
 
 def _criterion(one: ShownCriterion) -> str:
