@@ -11,6 +11,7 @@ import pytest
 from autoagent import build, inbox
 from autoagent import settings as settings_module
 from autoagent.agent import Agent
+from autoagent.env import Env
 from autoagent.events import Event
 from autoagent.inbox import InboxMessage
 from autoagent.journal import Journal, read
@@ -24,6 +25,40 @@ from autoagent.testing import ModelServer
 HANDOVER = {"done": ["looked"], "open": ["the rest"], "next": "go on"}  # what a model writes as a limit ends a run
 UNPROVEN = {"AUTOAGENT_REVIEW": "off", "AUTOAGENT_EVIDENCE": "off"}  # in tests that are about something else
 KEY = "sk-test-0123456789abcdefghij"
+
+
+class _Untouched:
+    """Stands where a part of the world does that the command under test has no business with."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"the command reaches for {name}")
+
+
+_UNTOUCHED: Any = _Untouched()
+
+
+def env_with(
+    *,
+    files: Any = _UNTOUCHED,
+    web: Any = _UNTOUCHED,
+    observation: Callable[[str], str] = str,
+    seen: dict[str, str] | None = None,
+    share_tokens: int = 4_000,
+    count: Callable[[str], int] = len,
+) -> Env:
+    """What a command may touch; `seen` keeps what it read of files, by path."""
+    kept = {} if seen is None else seen
+    return Env(
+        files=files,
+        web=web,
+        programs=_UNTOUCHED,
+        memories=_UNTOUCHED,
+        observation=observation,
+        last_seen=kept.get,
+        saw=kept.__setitem__,
+        share_tokens=share_tokens,
+        count=count,
+    )
 
 
 class Person(Unattended):

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import env_with
 
 from autoagent.commands import COMMANDS
-from autoagent.env import Env, Excerpt, Fetched, Found
+from autoagent.env import Excerpt, Fetched, Found
 from autoagent.errors import CommandError
 from autoagent.models.offline.documents import Document
 from autoagent.models.tokens import TokenCounter
@@ -85,17 +86,7 @@ class Outside:
 
 
 def browse(url: str, question: str, share_tokens: int = 4_000) -> Excerpt:
-    env = Env(
-        files=None,  # type: ignore[arg-type]
-        web=Outside(Fetcher(allow_local=True)),
-        programs=None,  # type: ignore[arg-type]
-        memories=None,  # type: ignore[arg-type]
-        observation=str,
-        last_seen=lambda _: None,
-        saw=lambda _path, _fingerprint: None,
-        share_tokens=share_tokens,
-        count=count,
-    )
+    env = env_with(web=Outside(Fetcher(allow_local=True)), share_tokens=share_tokens, count=count)
     call = CommandCall.model_validate({"name": "browse", "args": {"url": url, "question": question}})
     result = REGISTRY.bind(call).run(env)
     assert isinstance(result, Excerpt)

@@ -9,11 +9,12 @@ from typing import cast
 
 import openpyxl
 import pytest
+from support import env_with
 
 from autoagent.commands import COMMANDS
 from autoagent.commands.differences import DIFF_LINES
 from autoagent.commands.files import LISTED, MATCHES
-from autoagent.env import ABSENT, Change, Env, Excerpt, fingerprint
+from autoagent.env import ABSENT, Change, Excerpt, fingerprint
 from autoagent.errors import CommandError
 from autoagent.models.tokens import TokenCounter
 from autoagent.registry import Registry
@@ -36,14 +37,10 @@ class Desk:
     last: Excerpt = field(default_factory=lambda: Excerpt("", ""))
 
     def call(self, name: str, **args: object) -> str | Change:
-        env = Env(
+        env = env_with(
             files=self.files,
-            web=None,  # type: ignore[arg-type]
-            programs=None,  # type: ignore[arg-type]
-            memories=None,  # type: ignore[arg-type]
             observation=self.observation,
-            last_seen=self.seen.get,
-            saw=self.seen.__setitem__,
+            seen=self.seen,
             share_tokens=self.share_tokens,
             count=count,
         )

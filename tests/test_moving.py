@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support import env_with
 
 from autoagent.commands.moving import copy_file, delete_file, make_folder, move_file
-from autoagent.env import ABSENT, Change, Env
+from autoagent.env import ABSENT, Change
 from autoagent.errors import CommandError
 from autoagent.registry import Registry
 from autoagent.sandbox.workspace import Workspace
@@ -22,17 +23,7 @@ class Desk:
     files: Workspace
 
     def plan(self, name: str, **args: str) -> object:
-        env = Env(
-            files=self.files,
-            web=None,  # type: ignore[arg-type]
-            programs=None,  # type: ignore[arg-type]
-            memories=None,  # type: ignore[arg-type]
-            observation=str,
-            last_seen=lambda _: None,
-            saw=lambda path, seen: None,
-            share_tokens=1000,
-            count=len,
-        )
+        env = env_with(files=self.files)
         return REGISTRY.bind(CommandCall.model_validate({"name": name, "args": args})).run(env)
 
     def do(self, name: str, **args: str) -> Change:

@@ -9,11 +9,11 @@ import openpyxl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import World, observations, outcomes
+from support import World, env_with, observations, outcomes
 
 from autoagent.commands import COMMANDS
 from autoagent.commands.reading import FILES, MOST_CHARS, NAMED, NOBODY
-from autoagent.env import Env, Excerpt, fingerprint
+from autoagent.env import Excerpt, fingerprint
 from autoagent.errors import CommandError
 from autoagent.models.tokens import TokenCounter
 from autoagent.registry import Registry
@@ -43,17 +43,7 @@ class Desk:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
 
     def call(self, name: str, share_tokens: int, **args: object) -> Excerpt:
-        env = Env(
-            files=self.files,
-            web=None,  # type: ignore[arg-type]
-            programs=None,  # type: ignore[arg-type]
-            memories=None,  # type: ignore[arg-type]
-            observation=str,
-            last_seen=self.seen.get,
-            saw=self.seen.__setitem__,
-            share_tokens=share_tokens,
-            count=count,
-        )
+        env = env_with(files=self.files, seen=self.seen, share_tokens=share_tokens, count=count)
         result = REGISTRY.bind(CommandCall.model_validate({"name": name, "args": args})).run(env)
         assert isinstance(result, Excerpt)
         return result

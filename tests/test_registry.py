@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
+from support import env_with
 from typing_extensions import TypedDict
 
 from autoagent.commands import COMMANDS
@@ -348,8 +349,7 @@ def test_the_environment_may_be_any_parameter(tmp_path: Path) -> None:
     def share(text: str, *, env: Env) -> str:
         return f"{text} {env.share_tokens}"
 
-    world: Any = dict.fromkeys(("files", "web", "programs", "memories"))
-    env = Env(**world, observation=str, last_seen=lambda _: None, saw=print, share_tokens=7, count=len)  # type: ignore[arg-type]
+    env = env_with(share_tokens=7)
     assert Registry([share]).bind(CommandCall(name="share", args={"text": "a"})).run(env) == "a 7"
     assert share.signature == "share(text: string)"
 

@@ -22,10 +22,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import env_with
 
 from autoagent.build import RunWeb
 from autoagent.commands import COMMANDS
-from autoagent.env import Env, Excerpt, Found, Hit, Web
+from autoagent.env import Excerpt, Found, Hit, Web
 from autoagent.errors import CommandError, ConfigError
 from autoagent.events import Setup
 from autoagent.registry import Registry
@@ -1119,17 +1120,7 @@ class SearchOnly:
 
 
 def web_search(web: Any, share_tokens: int = 4_000, **args: Any) -> str:
-    env = Env(
-        files=None,  # type: ignore[arg-type]
-        web=web,
-        programs=None,  # type: ignore[arg-type]
-        memories=None,  # type: ignore[arg-type]
-        observation=str,
-        last_seen=lambda _: None,
-        saw=lambda path, seen: None,
-        share_tokens=share_tokens,
-        count=lambda text: len(text.encode()) // 3,
-    )
+    env = env_with(web=web, share_tokens=share_tokens, count=lambda text: len(text.encode()) // 3)
     result = REGISTRY.bind(CommandCall.model_validate({"name": "web_search", "args": args})).run(env)
     assert isinstance(result, Excerpt)
     return result.text
