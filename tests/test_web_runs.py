@@ -1,13 +1,12 @@
 """Runs that search and browse a real local site: what they may fetch, and what never leaves."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from local_site import Site, local_site
 from support import World, in_turn, observations, outcomes, yes
 
 import autoagent
@@ -16,65 +15,13 @@ from autoagent.events import ApprovalAsked, CommandFinished
 from autoagent.inbox import InboxMessage
 from autoagent.testing import ModelServer, done, thought
 
-PAGE = """<html><head><title>{title}</title></head><body><main><h1>{title}</h1>{body}</main></body></html>"""
 TEXT = "<p>The tower was finished in 1889 and is 330 metres high; two million people come to see it each year.</p>" * 3
-
-
-class Site:
-    """Pages by path, a search engine that speaks SearXNG's JSON, and a record of every path that was asked for."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.pages: dict[str, str] = {}
-        self.hits: list[dict[str, str]] = []
-        self.redirects: dict[str, str] = {}
-        site = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                site.asked.append(self.path)
-                if self.path.startswith("/search?"):
-                    self._send(json.dumps({"results": site.hits}), "application/json")
-                elif self.path in site.redirects:
-                    self.send_response(302)
-                    self.send_header("Location", site.redirects[self.path])
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-                elif self.path in site.pages:
-                    self._send(site.pages[self.path], "text/html; charset=utf-8")
-                else:
-                    self.send_error(404)
-
-            def _send(self, text: str, kind: str) -> None:
-                body = text.encode()
-                self.send_response(200)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None: ...
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-
-    def page(self, path: str, body: str, title: str = "A page") -> str:
-        self.pages[path] = PAGE.format(title=title, body=body)
-        return self.url + path
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    made = Site()
-    yield made
-    made.close()
+    with local_site() as made:
+        yield made
 
 
 @pytest.fixture
