@@ -1,16 +1,10 @@
 """AGENTS.md is a person's notes only once they agreed to that very content; until then it is a file like any other."""
 
-import io
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import pexpect
 import pytest
-from support import UNPROVEN
+from home import Home
 
 from autoagent import build, settings, trust
 from autoagent.errors import ConfigError
@@ -21,31 +15,13 @@ from autoagent.recall import notes_section, read_notes
 from autoagent.recall.notes import CLIPPED, LONGEST
 from autoagent.testing import ModelServer, thought
 
-AUTOAGENT = [sys.executable, "-m", "autoagent"]
 NOTES = "# Rules\n\nAlways write in British spelling.\n한글 파일 이름을 지킨다.\n"
 SECTION = "# Notes of the person (AGENTS.md)"
 END = thought("Enough.", commands=[("give_up", {"reason": "Enough."})])
 
 
-class Home:
-    """A user's folders and a workspace with notes; `run` plays the command line at a terminal or in a script."""
-
-    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch):
-        self.workspace, self.runs = root / "work", root / "state/autoagent/runs"
-        self.workspace.mkdir()
-        self.environ = {
-            "PATH": os.environ["PATH"],
-            "LANG": "C.UTF-8",
-            "TERM": "dumb",
-            "HOME": str(root),
-            **UNPROVEN,
-            "XDG_STATE_HOME": str(root / "state"),
-            "XDG_CONFIG_HOME": str(root / "config"),
-            "OPENAI_API_KEY": "sk-canary-0123456789abcdef",
-            "PYTHONWARNINGS": "error",
-        }
-        for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
-            monkeypatch.setenv(name, self.environ[name])
+class Reader(Home):
+    """Somebody whose workspace has notes for the model."""
 
     def notes(self, text: str = NOTES) -> None:
         (self.workspace / "AGENTS.md").write_text(text, encoding="utf-8")
@@ -61,38 +37,18 @@ class Home:
     def run(self, *args: str, answers: Sequence[str] = (), script: bool = False) -> tuple[str, str]:
         """The screen, and the system prompt that the model was sent, "" where none was."""
         with ModelServer([END]) as server:
-            line = [*AUTOAGENT, "run", "--base-url", server.base_url, "-m", "test-model", *args, "Do it"]
-            screen = self._script(line) if script else self._terminal(line, answers)
+            line = ["run", "--base-url", server.base_url, "-m", "test-model", *args, "Do it"]
+            screen = self.script(*line) if script else self.terminal(*line, answers=answers)[1]
             sent = [request.body["messages"][0]["content"] for request in server.requests]
         return screen, sent[0] if sent else ""
 
-    def _script(self, line: list[str]) -> str:
-        ended = subprocess.run(
-            line, cwd=self.workspace, env=self.environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=30
-        )
-        return " ".join(ended.stderr.decode().split())
-
-    def _terminal(self, line: list[str], answers: Sequence[str]) -> str:
-        child: Any = pexpect.spawn(  # pyright: ignore[reportUnknownVariableType]  # it has no types
-            line[0], line[1:], cwd=str(self.workspace), env=self.environ, dimensions=(60, 100), encoding="utf-8",
-            timeout=20,
-        )  # fmt: skip
-        child.delaybeforesend = None
-        child.logfile_read = log = io.StringIO()
-        for answer in answers:
-            child.expect("y/N")
-            child.send(answer)
-        child.expect(pexpect.EOF)
-        child.close()
-        return " ".join(log.getvalue().replace("\r", "").split())
-
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    return Home(tmp_path, monkeypatch)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
+    return Reader(tmp_path, monkeypatch)
 
 
-def test_a_person_is_shown_the_notes_and_asked_once_and_then_the_model_is_told(home: Home) -> None:
+def test_a_person_is_shown_the_notes_and_asked_once_and_then_the_model_is_told(home: Reader) -> None:
     home.notes()
     screen, sent = home.run(answers=["y\n"])
     assert "This folder brings notes: AGENTS.md, 4 lines" in screen
@@ -105,7 +61,7 @@ def test_a_person_is_shown_the_notes_and_asked_once_and_then_the_model_is_told(h
     assert SECTION in sent
 
 
-def test_a_no_is_kept_and_said_and_the_file_is_not_in_the_prompt(home: Home) -> None:
+def test_a_no_is_kept_and_said_and_the_file_is_not_in_the_prompt(home: Reader) -> None:
     home.notes()
     _, sent = home.run(answers=["\n"])
     assert SECTION not in sent
@@ -114,16 +70,15 @@ def test_a_no_is_kept_and_said_and_the_file_is_not_in_the_prompt(home: Home) -> 
     assert "AGENTS.md is not used as your notes, as you decided" in screen
 
 
-def test_whoever_leaves_at_the_question_starts_nothing(home: Home) -> None:
+def test_whoever_leaves_at_the_question_starts_nothing(home: Reader) -> None:
     home.notes()
     with ModelServer([]) as server:
-        line = [*AUTOAGENT, "run", "--base-url", server.base_url, "-m", "test-model", "Do it"]
-        home._terminal(line, ["\x04"])  # pyright: ignore[reportPrivateUsage]
+        home.terminal("run", "--base-url", server.base_url, "-m", "test-model", "Do it", answers=["\x04"])
         assert not server.requests
-    assert not home.runs.exists()
+    assert not (home.state / "runs").exists()
 
 
-def test_a_change_of_the_content_asks_again(home: Home) -> None:
+def test_a_change_of_the_content_asks_again(home: Reader) -> None:
     home.notes()
     home.agree()
     assert "British" in home.section()
@@ -135,14 +90,14 @@ def test_a_change_of_the_content_asks_again(home: Home) -> None:
 
 
 @pytest.mark.parametrize("how", [[], ["--continuous"]])
-def test_where_nobody_is_asked_only_what_was_agreed_before_counts(home: Home, how: list[str]) -> None:
+def test_where_nobody_is_asked_only_what_was_agreed_before_counts(home: Reader, how: list[str]) -> None:
     home.notes()
     screen, sent = home.run(*how, script=not how)
     assert "AGENTS.md is not used as your notes, since nobody agreed to it" in screen
     assert SECTION not in sent
 
 
-def test_trust_agrees_and_safe_mode_ignores(home: Home) -> None:
+def test_trust_agrees_and_safe_mode_ignores(home: Reader) -> None:
     home.notes()
     screen, sent = home.run("--trust", script=True)
     assert "British spelling" in screen
@@ -152,7 +107,7 @@ def test_trust_agrees_and_safe_mode_ignores(home: Home) -> None:
     assert SECTION not in sent
 
 
-def test_a_run_from_python_follows_notes_that_were_agreed_to(home: Home) -> None:
+def test_a_run_from_python_follows_notes_that_were_agreed_to(home: Reader) -> None:
     home.notes()
     home.agree()
     found = settings.load(home.workspace, {"model": "m", "base_url": "http://models.example/v1", "approve": "never"})
@@ -165,7 +120,7 @@ def test_a_run_from_python_follows_notes_that_were_agreed_to(home: Home) -> None
     assert started.outside == ""
 
 
-def test_long_notes_are_clipped_with_a_word_about_it(home: Home) -> None:
+def test_long_notes_are_clipped_with_a_word_about_it(home: Reader) -> None:
     home.notes("".join(f"Rule {n}: be kind to every reader of line {n}.\n" for n in range(200)))
     home.agree()
     shown = home.section(2_000)
@@ -176,7 +131,7 @@ def test_long_notes_are_clipped_with_a_word_about_it(home: Home) -> None:
     assert home.section(100) == ""
 
 
-def test_notes_that_are_none_are_no_notes(home: Home) -> None:
+def test_notes_that_are_none_are_no_notes(home: Reader) -> None:
     assert read_notes(home.workspace) is None
     home.notes(" \n")
     assert read_notes(home.workspace) is None
@@ -185,7 +140,7 @@ def test_notes_that_are_none_are_no_notes(home: Home) -> None:
     assert read_notes(home.workspace) is None
 
 
-def test_what_can_be_no_notes_is_said_in_a_line_and_stops_nothing(home: Home) -> None:
+def test_what_can_be_no_notes_is_said_in_a_line_and_stops_nothing(home: Reader) -> None:
     path = home.workspace / "AGENTS.md"
     (home.workspace.parent / "other.md").write_text("secret")
     path.symlink_to(home.workspace.parent / "other.md")
@@ -198,7 +153,7 @@ def test_what_can_be_no_notes_is_said_in_a_line_and_stops_nothing(home: Home) ->
         assert home.section() == ""
 
 
-def test_a_link_to_a_file_of_the_workspace_is_read_and_a_mark_of_byte_order_is_none_of_it(home: Home) -> None:
+def test_a_link_to_a_file_of_the_workspace_is_read_and_a_mark_of_byte_order_is_none_of_it(home: Reader) -> None:
     (home.workspace / "CLAUDE.md").write_bytes(b"\xef\xbb\xbfBe brief.\r\nBe kind.\r\n")
     (home.workspace / "AGENTS.md").symlink_to("CLAUDE.md")
     home.agree()

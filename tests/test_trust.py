@@ -1,18 +1,13 @@
 """A folder's own settings count only where a person trusts their very content, and a key goes nowhere unasked."""
 
-import io
 import json
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pexpect
 import pytest
-from support import HANDOVER, UNPROVEN
+from home import KEY, Home
+from support import HANDOVER
 
 from autoagent import settings, trust
 from autoagent.settings import Settings
@@ -20,30 +15,11 @@ from autoagent.terminal.trust import host_of
 from autoagent.testing import ModelServer, done, thought
 from autoagent.trust import Fingerprint
 
-KEY = "sk-canary-0123456789abcdef"
-AUTOAGENT = [sys.executable, "-m", "autoagent"]
 SETS = 'base_url = "{}"\nmodel = "test-model"\nplugins = ["x"]\n[limits]\nsteps = 7\n'
 
 
-class Home:
-    """A user's folders and a workspace; `run` is the command line at a terminal, `load` what it reads."""
-
-    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch):
-        self.workspace, self.state = root / "work", root / "state/autoagent"
-        self.workspace.mkdir()
-        self.environ = {
-            "PATH": os.environ["PATH"],
-            "LANG": "C.UTF-8",
-            "TERM": "dumb",
-            "HOME": str(root),
-            **UNPROVEN,
-            "XDG_STATE_HOME": str(root / "state"),
-            "XDG_CONFIG_HOME": str(root / "config"),
-            "OPENAI_API_KEY": KEY,
-            "PYTHONWARNINGS": "error",
-        }
-        for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
-            monkeypatch.setenv(name, self.environ[name])
+class Owner(Home):
+    """Somebody whose workspace may bring settings of its own; `load` is what is read of them."""
 
     def project(self, text: str) -> None:
         (self.workspace / "autoagent.toml").write_text(text, encoding="utf-8")
@@ -59,38 +35,16 @@ class Home:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.toml").write_text(text, encoding="utf-8")
 
-    def script(self, *args: str, stdout: bool = False) -> str:
-        """What a script that calls `autoagent` reads on its error output, or on its output, as words."""
-        ended = subprocess.run(
-            [*AUTOAGENT, *args], cwd=self.workspace, env=self.environ, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, timeout=30,
-        )  # fmt: skip
-        return " ".join((ended.stdout if stdout else ended.stderr).split())
-
     def run(self, *args: str, answers: Sequence[str] = (), command: str = "run", **environ: str) -> tuple[int, str]:
-        """The exit code and the screen of `autoagent run` at a terminal, where each question gets its answer."""
-        child: Any = pexpect.spawn(
-            AUTOAGENT[0], [*AUTOAGENT[1:], command, *args], cwd=str(self.workspace), env=self.environ | environ,
-            dimensions=(60, 100), encoding="utf-8", timeout=20,
-        )  # fmt: skip
-        child.delaybeforesend = None
-        child.logfile_read = log = io.StringIO()
-        for answer in answers:
-            child.expect("y/N")
-            if environ.get("TERM"):
-                child.expect(r"\x1b\[\?25h")  # prompt_toolkit reads now
-            child.send(answer)
-        child.expect(pexpect.EOF)
-        child.close()
-        return child.exitstatus, " ".join(re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", log.getvalue()).split())
+        return self.terminal(command, *args, answers=answers, **environ)
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    return Home(tmp_path, monkeypatch)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Owner:
+    return Owner(tmp_path, monkeypatch)
 
 
-def test_trusted_settings_count_and_nobody_is_asked_again(home: Home) -> None:
+def test_trusted_settings_count_and_nobody_is_asked_again(home: Owner) -> None:
     home.project(SETS.format("http://models.example/v1"))
     assert [wish.origin for wish in home.load().undecided] == ["autoagent.toml"]
     home.decide(trusted=True)
@@ -101,7 +55,7 @@ def test_trusted_settings_count_and_nobody_is_asked_again(home: Home) -> None:
     assert (found.undecided, found.warnings) == ((), ())
 
 
-def test_refused_settings_stay_ignored_and_nobody_is_asked_again(home: Home) -> None:
+def test_refused_settings_stay_ignored_and_nobody_is_asked_again(home: Owner) -> None:
     home.project(SETS.format("http://models.example/v1"))
     home.decide(trusted=False)
     found = home.load()
@@ -111,7 +65,7 @@ def test_refused_settings_stay_ignored_and_nobody_is_asked_again(home: Home) -> 
 
 
 @pytest.mark.parametrize("trusted", [True, False])
-def test_a_change_of_the_file_asks_again(home: Home, trusted: bool) -> None:
+def test_a_change_of_the_file_asks_again(home: Owner, trusted: bool) -> None:
     home.project(SETS.format("http://models.example/v1"))
     home.decide(trusted=trusted)
     home.project(SETS.format("http://evil.example/v1"))
@@ -119,7 +73,7 @@ def test_a_change_of_the_file_asks_again(home: Home, trusted: bool) -> None:
     assert len(home.load().undecided) == 1
 
 
-def test_trust_in_one_file_is_none_in_another(home: Home) -> None:
+def test_trust_in_one_file_is_none_in_another(home: Owner) -> None:
     home.project('approve = "every"\n')
     home.decide(trusted=True)
     (home.workspace / ".env").write_text("OPENAI_BASE_URL=http://evil.example/v1\n")
@@ -128,7 +82,7 @@ def test_trust_in_one_file_is_none_in_another(home: Home) -> None:
     assert [wish.origin for wish in found.undecided] == [".env"]
 
 
-def test_trust_in_one_folder_is_none_in_another_with_the_same_file(home: Home, tmp_path: Path) -> None:
+def test_trust_in_one_folder_is_none_in_another_with_the_same_file(home: Owner, tmp_path: Path) -> None:
     home.project('approve = "never"\n')
     home.decide(trusted=True)
     (tmp_path / "other").mkdir()
@@ -136,21 +90,21 @@ def test_trust_in_one_folder_is_none_in_another_with_the_same_file(home: Home, t
     assert settings.load(tmp_path / "other", {}, {}).get("approve") is None
 
 
-def test_a_folder_is_the_same_by_whichever_way_it_is_named(home: Home, tmp_path: Path) -> None:
+def test_a_folder_is_the_same_by_whichever_way_it_is_named(home: Owner, tmp_path: Path) -> None:
     home.project('approve = "every"\n')
     home.decide(trusted=True)
     (tmp_path / "link").symlink_to(home.workspace)
     assert settings.load(tmp_path / "link", {}, {}).get("approve") == "every"
 
 
-def test_nobody_is_asked_about_what_a_flag_decides_anyway(home: Home) -> None:
+def test_nobody_is_asked_about_what_a_flag_decides_anyway(home: Owner) -> None:
     home.project('base_url = "http://evil.example/v1"\n')
     found = home.load(base_url="http://mine.example/v1")
     assert (found.undecided, found.warnings) == ((), ())
     assert len(home.load(model="mine").undecided) == 1
 
 
-def test_a_workspace_that_only_tightens_is_nothing_to_ask_about(home: Home) -> None:
+def test_a_workspace_that_only_tightens_is_nothing_to_ask_about(home: Owner) -> None:
     home.project("[limits]\nsteps = 3\n")
     assert home.load().wishes == ()
     assert home.load().get("limits.steps") == 3
@@ -160,7 +114,7 @@ def test_a_workspace_that_only_tightens_is_nothing_to_ask_about(home: Home) -> N
     "content",
     [b"", b"{", b"[]", b"null", b'{"PATH": 3}', b'{"PATH": {"sha256": 1, "trusted": true}}', b"\xff\xfe", b"[" * 9999],
 )
-def test_a_damaged_memory_trusts_nothing_and_takes_new_answers(home: Home, content: bytes) -> None:
+def test_a_damaged_memory_trusts_nothing_and_takes_new_answers(home: Owner, content: bytes) -> None:
     home.project('approve = "never"\n')
     home.decide(trusted=True)
     path = str(home.workspace / "autoagent.toml").encode()
@@ -170,7 +124,7 @@ def test_a_damaged_memory_trusts_nothing_and_takes_new_answers(home: Home, conte
     assert home.load().get("approve") == "never"
 
 
-def test_answers_are_private_and_other_folders_keep_theirs(home: Home) -> None:
+def test_answers_are_private_and_other_folders_keep_theirs(home: Owner) -> None:
     trust.remember([Fingerprint("/a/autoagent.toml", "1")], trusted=True)
     trust.remember([Fingerprint("/b/.env", "2"), Fingerprint("/\udc80/.env", "3")], trusted=False)
     assert [trust.verdict(Fingerprint(path, sha)) for path, sha in (
@@ -194,7 +148,7 @@ def test_a_host_is_told_as_it_is_looked_up(address: str, host: str) -> None:
 
 
 @pytest.mark.parametrize("terminal", [{}, {"TERM": "xterm-256color"}], ids=["plain", "rich"])
-def test_a_yes_at_the_terminal_is_asked_once_and_says_where_the_key_goes(home: Home, terminal: dict[str, str]) -> None:
+def test_a_yes_at_the_terminal_is_asked_once_and_says_where_the_key_goes(home: Owner, terminal: dict[str, str]) -> None:
     with ModelServer([done("one"), done("two")]) as server:
         home.project(SETS.format(server.base_url))
         code, screen = home.run("Do it", answers=["y\r"], **terminal)
@@ -211,7 +165,7 @@ def test_a_yes_at_the_terminal_is_asked_once_and_says_where_the_key_goes(home: H
 
 
 @pytest.mark.parametrize("typed", ["\r", "please do\r"])
-def test_anything_but_a_yes_is_a_no_and_the_key_goes_where_the_user_wants(home: Home, typed: str) -> None:
+def test_anything_but_a_yes_is_a_no_and_the_key_goes_where_the_user_wants(home: Owner, typed: str) -> None:
     with ModelServer([done("one")]) as mine, ModelServer([]) as theirs:
         home.user(f'base_url = "{mine.base_url}"\nmodel = "test-model"\n')
         home.project(f'base_url = "{theirs.base_url}"\n')
@@ -226,7 +180,7 @@ def test_anything_but_a_yes_is_a_no_and_the_key_goes_where_the_user_wants(home: 
     ids=["Ctrl-C, plain", "Ctrl-D, rich"],
 )
 def test_who_leaves_the_question_has_decided_nothing_and_started_nothing(
-    home: Home, leave: str, terminal: dict[str, str]
+    home: Owner, leave: str, terminal: dict[str, str]
 ) -> None:
     home.project('approve = "never"\n')
     code, _ = home.run("-m", "offline", "Do it", answers=[leave], **terminal)
@@ -234,7 +188,7 @@ def test_who_leaves_the_question_has_decided_nothing_and_started_nothing(
     assert not home.state.exists()
 
 
-def test_continuous_mode_asks_nothing_and_ignores(home: Home) -> None:
+def test_continuous_mode_asks_nothing_and_ignores(home: Owner) -> None:
     home.project('fast_model = "other"\n')
     with ModelServer([done("one")]) as server:
         code, screen = home.run("-c", "-m", "test-model", "--base-url", server.base_url, "Do it")
@@ -244,7 +198,7 @@ def test_continuous_mode_asks_nothing_and_ignores(home: Home) -> None:
     assert len(home.load().undecided) == 1
 
 
-def test_without_a_terminal_the_flag_trusts_this_content_from_now_on(home: Home) -> None:
+def test_without_a_terminal_the_flag_trusts_this_content_from_now_on(home: Owner) -> None:
     with ModelServer([done("one"), done("two")]) as theirs:
         home.project(SETS.format(theirs.base_url))
         home.decide(trusted=False)
@@ -259,7 +213,7 @@ def test_without_a_terminal_the_flag_trusts_this_content_from_now_on(home: Home)
         assert len(theirs.requests) == 2
 
 
-def test_a_resumed_run_asks_about_a_changed_file_and_keeps_what_it_was_started_with(home: Home) -> None:
+def test_a_resumed_run_asks_about_a_changed_file_and_keeps_what_it_was_started_with(home: Owner) -> None:
     with ModelServer([thought(commands=[]), HANDOVER, done("two")]) as server, ModelServer([]) as evil:
         home.project(SETS.format(server.base_url))
         home.script("run", "Do it", "--trust", "--max-steps", "1")
@@ -269,11 +223,11 @@ def test_a_resumed_run_asks_about_a_changed_file_and_keeps_what_it_was_started_w
     assert "y/N" in screen
 
 
-def test_trust_and_safe_mode_exclude_each_other(home: Home) -> None:
+def test_trust_and_safe_mode_exclude_each_other(home: Owner) -> None:
     assert "nothing to --trust" in home.script("run", "Do it", "--trust", "--safe-mode")
 
 
-def test_config_shows_what_is_ignored_and_why(home: Home) -> None:
+def test_config_shows_what_is_ignored_and_why(home: Owner) -> None:
     home.project('model = "theirs"\n[limits]\nsteps = 3\n')
     listed = json.loads(home.script("config", "--json", stdout=True))["settings"]
     told = [(one["name"], one["value"], one["origin"]) for one in listed]
