@@ -341,11 +341,10 @@ class Foreground:
         from autoagent.journal import read
         from autoagent.terminal.ending import ending
 
-        events = list(read(folder))
-        undo = undo_of(folder, events)
+        undo = undo_of(folder, read(folder))  # read twice and never held whole: a long run's end takes no memory
         more = [f"autoagent show {state.run_id}"] if state.step else []
         more += [f"autoagent undo {state.run_id}"] if undo.files else []
-        ending(self.look, state, figures(events), undo=undo.words, more=more)
+        ending(self.look, state, figures(read(folder)), undo=undo.words, more=more)
         outcome.print_result(state, folder, self.options.format, self.mask)
         outcome.write_result(state, self.options.output, self.mask)
         return outcome.exit_code(state)

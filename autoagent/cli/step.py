@@ -215,7 +215,8 @@ class Undoable:
 
 def undo_of(folder: Path, events: Iterable[Event]) -> Undoable:
     """`3 files can be put back; 1 web request cannot`; no words where the run changed no file, or all is put back."""
-    events = list(events)
+    acting = CommandStarted | CommandFinished | FilesChanged | FilesUndone
+    events = [event for event in events if isinstance(event, acting)]
     started = {event.call_id: event for event in events if isinstance(event, CommandStarted)}
     finished = {event.call_id: event for event in events if isinstance(event, CommandFinished)}
     requests = sum(_went_out(event, finished.get(id)) for id, event in started.items())
