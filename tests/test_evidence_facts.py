@@ -5,8 +5,14 @@ from pathlib import Path
 
 import pytest
 from evidence_runs import Run, new_run
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from autoagent.evidence.facts import facts
+from autoagent.evidence import look_up
+from autoagent.evidence.facts import facts, key_of
+from autoagent.evidence.own_words import THROUGHOUT
+from autoagent.evidence.reads import Reads, Region, Source
+from autoagent.evidence.values import dates, number
 
 
 def told(text: str, *kinds: str) -> list[str]:
@@ -143,6 +149,12 @@ def test_the_number_of_a_line_is_one_that_was_shown_and_is_no_figure(run: Run) -
         ("15,600 crowns", "15.600 crowns"),
         ("January,8240", "January 8,240"),
         ("1.5", "150 %"),
+        ("0만", "0만"),
+        ("부채 0억 원, 5명", "부채 0.0억 원"),
+        ("0억 5만 원", "50,000원"),
+        ("3천 5백만 원", "3천 5백만 원"),
+        (f"1{'0' * 30}", f"1{'0' * 30}"),
+        (f"3.{'14159' * 10}", "3.14159"),
     ],
 )
 def test_a_number_is_found_by_its_value(run: Run, read: str, result: str) -> None:
@@ -172,6 +184,12 @@ def test_a_number_is_found_by_its_value(run: Run, read: str, result: str) -> Non
         ("15600", "15.60"),
         ("15600", "15.601"),
         ("15600", "15.600 and 15.6"),
+        ("0억 원", "1억 원"),
+        ("0만", "1만"),
+        ("5.0만", "0만"),
+        ("1,2,3억", "1억 원"),
+        (f"{'9' * 30}8", "9" * 31),
+        (f"1{'0' * 30}", f"1{'0' * 30}.5"),
     ],
 )
 def test_another_number_is_not_found(run: Run, read: str, result: str) -> None:
@@ -234,3 +252,45 @@ def test_a_file_is_known_where_it_exists_or_was_read_about(run: Run) -> None:
     found = run.look_up("docs/a.md:3, plan.csv, made.md, none.md", exists=lambda path: path == "made.md")
 
     assert [(fact.kind, fact.text) for fact in found.loose] == [("file", "none.md")]
+
+
+# -- properties --------------------------------------------------------------------------------------------------------
+
+_PIECES = (
+    *"0123456789.,-/: %％만억조천백십원년월일'", "０", "１", "９", "٣", "²", "½", "million", "k", "bn", " percent",
+    "Nov ", "\u00a0", "\u202f", "9" * 31, "0" * 40, "(화)", "2026", "$", "\n",
+)  # fmt: skip
+_NUMBERLIKE = st.lists(st.sampled_from(_PIECES), max_size=12).map("".join)
+
+
+@settings(max_examples=300)
+@given(_NUMBERLIKE, _NUMBERLIKE)
+def test_no_text_of_figures_breaks_the_look_up(read: str, result: str) -> None:
+    number(read)
+    list(dates(read))
+    own = Region(0, len(read), THROUGHOUT)
+    for regions in ((), (own,)):
+        reads = Reads((Source("1.1", "read_file", "a.txt", read, 0, "ok", regions),), {})
+        look_up(f"{result} {read}", (), reads, reports={}, exists=lambda _: False)
+
+
+@settings(max_examples=200)
+@given(
+    st.sampled_from(["0", "00", "0.0", "０"]),
+    st.sampled_from(["만", "억", "조", "백만", "천", "천만", " million", "k"]),
+)
+def test_nothing_times_a_scale_is_nothing(nothing: str, scale: str) -> None:
+    assert set(number(nothing + scale).values) == {0}
+
+
+@pytest.mark.parametrize("text", ["9" * 9_000, f"0.{'0' * 9_000}1 million", f"{'1,' * 900}1만 {'7' * 9_000}억"])
+def test_a_number_of_any_length_is_looked_up(text: str) -> None:
+    reads = Reads((Source("1.1", "read_file", "a.txt", text, 0, "ok"),), {})
+    found = look_up(f"It is {text}. And 8{text}", (), reads, reports={}, exists=lambda _: False)
+
+    assert [fact.text[:2] for fact in found.loose] == [f"8{text}"[:2]]
+    assert not number(f"{'9' * 1_000_001} million").values
+
+
+def test_long_numbers_that_differ_in_one_digit_are_two_facts() -> None:
+    assert key_of("number", "9" * 40) != key_of("number", f"{'9' * 39}8")

@@ -9,6 +9,7 @@ number of a line beside the name of its file; any other stands for a line that w
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Context
 
 from autoagent.claims import FactKind
 from autoagent.evidence.folding import reduced
@@ -90,6 +91,7 @@ _UNIT = re.compile(r"\s?[A-Za-z°µ℃㎏㎞㎡]{1,3}(?:/[a-z]+)?(?![A-Za-z])")
 _CURRENCY = re.compile(r"(?:[$€£¥₩₹]|\b(?:US|A|C)\$|\b(?:USD|EUR|KRW|GBP|JPY)\s)\s?$")
 _ORDINALS = ("st", "nd", "rd", "th")
 _GRAMMAR = re.compile(r"[0-3]")
+_EXACT = Context(prec=2_000)  # digits, more than any number has that is reckoned with
 
 
 _NAMED: tuple[tuple[re.Pattern[str], FactKind], ...] = ((EMAIL, "e-mail"), (FILE, "file"))
@@ -127,7 +129,7 @@ def key_of(kind: FactKind, text: str) -> tuple[str, str]:
         return kind, text.casefold()
     told = number(found[0]) if found else None
     if told and told.values:
-        return kind, f"{min(told.values).normalize():f}{'%' if told.percent else ''}"
+        return kind, f"{min(told.values).normalize(_EXACT):f}{'%' if told.percent else ''}"
     return kind, reduced(text) or text
 
 

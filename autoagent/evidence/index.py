@@ -34,6 +34,7 @@ _IN_WORDS = {
 }  # fmt: skip
 _MOST_PERCENT = 150  # that may be given for a share: nobody means 49 by 4,900 %
 _LEAST_ROUNDED = 3  # digits of a rounded figure; two where its form says that it is one
+_MOST_ROUNDED = 24  # digits, few enough that Decimal reckons exactly with them; a longer figure is rounded from nothing
 
 
 class Index:
@@ -175,6 +176,8 @@ class Index:
                     yield from self._rounding_to(value, told.places, share)
 
     def _rounding_to(self, value: Decimal, places: int, share: int) -> Iterator[Decimal]:
+        if value.adjusted() + places >= _MOST_ROUNDED:
+            return
         step = Decimal(1).scaleb(-places)
         low, high = (value - step / 2) / share, (value + step / 2) / share
         at = bisect_left(self._sorted, low)

@@ -15,6 +15,7 @@ _SCALES = {
     "thousand": 10**3, "k": 10**3, "million": 10**6, "mn": 10**6, "m": 10**6, "billion": 10**9, "bn": 10**9,
     "b": 10**9, "trillion": 10**12, "tn": 10**12,
 }  # fmt: skip
+_LONGEST = 1_000  # characters of a number that is reckoned with; a longer one is compared by its letters
 _MAYBE = ("k", "m", "b")  # may also be the letter of a unit
 _SMALL = "[천백](?![가-힣])|[천백](?=[원명개건대톤달여년])"
 NUMBER = re.compile(
@@ -46,23 +47,30 @@ class Number(NamedTuple):
     scaled: bool
 
 
+_NO_NUMBER = Number(frozenset(), 0, 0, percent=False, scaled=False)
+
+
 @lru_cache(maxsize=200_000)
 def number(raw: str) -> Number:
     """A number as it is written, with scale and per cent sign: what NUMBER matches."""
+    if len(raw) > _LONGEST:
+        return _NO_NUMBER
     if raw.isascii() and raw.isdecimal():
         return Number(frozenset((Decimal(raw),)), 0, len(raw.lstrip("0")), percent=False, scaled=False)
     found = NUMBER.fullmatch(raw if raw.isascii() else normalize("NFKC", re.sub(f"[{_THIN}]", "'", raw)))
     if found is None:
-        return Number(frozenset(), 0, 0, percent=False, scaled=False)
+        return _NO_NUMBER
     first = re.sub(f"[{_THIN}]", "", found["first"]) if "'" in raw or not raw.isascii() else found["first"]
     plain, percent = _plain(first), bool(found["percent"])
+    if not plain:
+        return _NO_NUMBER
     digits = first.replace(",", "").replace(".", "").lstrip("0")
     places = _places(first)
     if found["korean"]:
         value = _korean(first + found["korean"])
         values = {value, *plain} if re.fullmatch(r"\s?[조천백]", found["korean"]) else {value}
         exact = any(char.isdecimal() for char in found["korean"])
-        places = 0 if exact else places - len(str(int(value / next(iter(plain), value)))) + 1
+        places = 0 if exact else places - _korean(f"1{found['korean']}").adjusted()
         return Number(frozenset(values), places, len(digits), percent, scaled=True)
     if scale := (found["scale"] or "").strip(" -").lower():
         scaled = {value * _SCALES[scale] for value in plain}
@@ -110,17 +118,14 @@ def _places(raw: str) -> int:
 
 def _korean(raw: str) -> Decimal:
     """1억 2,000만, 3만 5천, 2천만."""
-    total, group = Decimal(0), Decimal(0)
+    total, group = Decimal(0), None
     for digits, small, large in _KOREAN_PART.findall(raw):
-        if not (digits or small or large):
-            continue
-        value = next(iter(_plain(digits)), Decimal(1)) if digits else Decimal(1)
-        if large and not digits and not small:
-            value = Decimal(0)  # 3천 and 만: the group before it is what is counted
-        group += value * _KOREAN.get(small, 1)
+        if digits or small:
+            value = next(iter(_plain(digits)), Decimal(1)) if digits else Decimal(1)
+            group = (group or 0) + value * _KOREAN.get(small, 1)
         if large:
-            total, group = total + (group or 1) * _KOREAN[large], Decimal(0)
-    return total + group
+            total, group = total + (Decimal(1) if group is None else group) * _KOREAN[large], None
+    return total + (group or 0)
 
 
 def parts(raw: str) -> Iterator[Decimal]:
