@@ -102,6 +102,22 @@ def test_figures_in_the_clothes_of_numbering_or_code_are_looked_up(text: str, fo
     assert told(text) == [found]
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("See notes/a+b.md, +c.md or ~/c++/d.py", ["notes/a+b.md", "+c.md", "~/c++/d.py"]),
+        ("보고서+표.md를 보라", ["보고서+표.md"]),
+        ("(see https://a.test/p_(b)).", ["https://a.test/p_(b)"]),
+        ("https://a.test/b)))]에서는 https://a.kr/a를", ["https://a.test/b)))]에서는", "https://a.kr/a"]),
+        ("[https://a.test/b]에서, (https://a.test/c)은", ["https://a.test/b", "https://a.test/c"]),
+        ("````\n```\n700 apples\n````\n5 pears", ["700", "5"]),
+        ("~~~ python\nprint(500)\n~~~\n5 pears", ["5"]),
+    ],
+)
+def test_names_of_files_addresses_and_blocks_end_where_they_end(text: str, found: list[str]) -> None:
+    assert told(text) == found
+
+
 def test_the_number_of_a_line_beside_the_name_of_its_file_is_no_figure() -> None:
     assert told("Line 7431 of notes/a.md; a.csv holds it in rows 120-140", "number") == []
     assert told("notes/a.md is long.\nLine 7431 holds it", "number") == ["Line 7431"]

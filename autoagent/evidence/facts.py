@@ -23,7 +23,7 @@ _ENDINGS = (
     "mp4 wav zip tar gz bz2 xz db sqlite parquet hwp hwpx lock"
 )
 FILE = re.compile(
-    rf"(?<![\w@/.~-])(?:[~.]{{0,2}}/)?(?:[\w.+-]+/)*[\w+-][\w.+-]*\.(?:{'|'.join(_ENDINGS.split())})(?![A-Za-z\d_/]|\.\w)",
+    rf"(?<![\w@/.~+-])(?:[~.]{{0,2}}/)?(?:[\w.+-]+/)*[\w+-][\w.+-]*\.(?:{'|'.join(_ENDINGS.split())})(?![A-Za-z\d_/]|\.\w)",
     re.IGNORECASE,
 )
 _PLACE = re.compile(r"(?::\d+(?:-\d+)?|#p\d+|#[^#!\n]{1,80}![A-Z]+\d+)")  # behind the name of a file
@@ -75,7 +75,7 @@ _LINE_BEHIND = re.compile(r"\s?번째 줄")
 _LINE_FACT = re.compile(r"lines?\s|\d+\s?번째 줄", re.IGNORECASE)
 _NEAR_FILE = 80  # characters
 _FENCE = re.compile(
-    r"^(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[\w+#.-]*)[^\n]*\n(?P<code>.*?)(?:^(?P=fence)[`~]*[ \t]*$|\Z)",
+    r"^(?P<fence>`{3,}+|~{3,}+)[ \t]*+(?P<language>[\w+#.-]*+)[^\n]*\n(?P<code>.*?)(?:^(?P=fence)[`~]*[ \t]*$|\Z)",
     re.MULTILINE | re.DOTALL,
 )
 _LANGUAGES = (  # whose blocks are programs, no statements
@@ -242,16 +242,20 @@ class _Taken:
 _AFTER = ".,;:!?»*_~"
 _PAIRS: Mapping[str, str] = {")": "(", "]": "["}
 _PARTICLE = re.compile(r"(?<=[\x21-\x7e])(?:에서|으로|이라고|라고|입니다|이다|을|를|이|가|은|는|의|에|로|와|과|도|만)$")
+_LONGEST_PARTICLE = 3
 
 
 def without_end(address: str) -> str:
     """Without what only stands behind it in a sentence: a full stop, a bracket opened before it, a particle."""
-    while address:
-        last = address[-1]
-        if last in _AFTER or (last in _PAIRS and address.count(_PAIRS[last]) < address.count(last)):
-            address = address[:-1]
-        elif _PARTICLE.search(address):
-            address = _PARTICLE.sub("", address)
+    end = len(address)
+    unopened = {close: address.count(close) - address.count(opened) for close, opened in _PAIRS.items()}
+    while end:
+        last = address[end - 1]
+        if last in _AFTER or unopened.get(last, 0) > 0:
+            unopened[last] = unopened.get(last, 0) - 1
+            end -= 1
+        elif particle := _PARTICLE.search(address, max(0, end - _LONGEST_PARTICLE), end):
+            end = particle.start()
         else:
             break
-    return address
+    return address[:end]
