@@ -74,6 +74,34 @@ def test_numbering_grammar_and_code_are_no_facts(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "2 files, 3 steps, 1 page: one of 3 options, 2 in 3 of the 3 claims; 0 errors and 2 matches, 3 times",
+        "2 second-hand cars, 3 t-shirts, 2 M&A deals, 3 key points, team 2 won",
+        "두 가지, 3개 파일, 2번째, 3단계, 2회, 3건, 2곳, 1위, 3가지, 2종, 3층, 2인용, 1명당",
+        "3분의 2가 2분기와 3주년에 3원칙, 3차원, 2명령, 3초등, 2일자, 1일차",
+    ],
+)
+def test_small_counts_of_things_are_no_facts(text: str) -> None:
+    assert told(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("For 2 years, 3 euros and 2 kg, 3 tonnes", ["2 years", "3 euros", "2 kg", "3 tonnes"]),
+        ("A 3-day trip, 2 to 3 weeks, **2** hours", ["3-day", "3 weeks", "2"]),
+        ("1 km/h, 0 people, 2 €, 3 GB, 2 °C", ["1 km", "0 people", "2 €", "3 GB", "2 °C"]),
+        ("보증은 2년이다. 보증금은 3유로다. 3명이", ["2년", "3유로", "3명"]),
+        ("2개월 이내에 3 톤을, 1시간 동안, 0원입니다", ["2개월", "3 톤", "1시간", "0원"]),
+        ("2주간의 3일까지는 2달 3분짜리", ["2주", "3일", "2달", "3분"]),
+    ],
+)
+def test_small_measures_are_facts(text: str, found: list[str]) -> None:
+    assert told(text) == found
+
+
+@pytest.mark.parametrize(
     ("text", "found"),
     [
         ("```\n700 apples\n```", "700"),
@@ -165,6 +193,11 @@ def test_the_number_of_a_line_is_one_that_was_shown_and_is_no_figure(run: Run) -
         ("15,600 crowns", "15.600 crowns"),
         ("January,8240", "January 8,240"),
         ("1.5", "150 %"),
+        ("for two years", "2년"),
+        ("두 명이 이틀간", "2 people, 2 days"),
+        ("3 years", "3년"),
+        ("5 euros a month, a one-year plan", "1개월에 5유로"),
+        ("annual plan", "1년"),
         ("0만", "0만"),
         ("부채 0억 원, 5명", "부채 0.0억 원"),
         ("0억 5만 원", "50,000원"),
@@ -200,6 +233,9 @@ def test_a_number_is_found_by_its_value(run: Run, read: str, result: str) -> Non
         ("15600", "15.60"),
         ("15600", "15.601"),
         ("15600", "15.600 and 15.6"),
+        ("The warranty is 5 years", "The warranty is 2 years"),
+        ("보증금은 8유로", "보증금은 3유로다"),
+        ("twenty years", "2 years"),
         ("0억 원", "1억 원"),
         ("0만", "1만"),
         ("5.0만", "0만"),

@@ -1,9 +1,9 @@
 """The figures and names in a text that can be looked up: numbers, dates, addresses, e-mails, files, quoted names.
 
 No facts are: the numbers of lists, headings, steps and footnotes where they are small and no unit is behind them, the
-small counts of ordinary grammar (0 to 3 without a unit), programs in a code block (its language must be one of
-programs: YAML and JSON say something), and digits that are a part of something longer that is itself a fact. Nor is the
-number of a line beside the name of its file; any other stands for a line that was shown, or for a figure.
+small counts of ordinary grammar (0 to 3 without a unit of measure), programs in a code block (its language must be one
+of programs: YAML and JSON say something), and digits that are a part of something longer that is itself a fact. Nor is
+the number of a line beside the name of its file; any other stands for a line that was shown, or for a figure.
 """
 
 import re
@@ -91,6 +91,23 @@ _UNIT = re.compile(r"\s?[A-Za-z°µ℃㎏㎞㎡]{1,3}(?:/[a-z]+)?(?![A-Za-z])")
 _CURRENCY = re.compile(r"(?:[$€£¥₩₹]|\b(?:US|A|C)\$|\b(?:USD|EUR|KRW|GBP|JPY)\s)\s?$")
 _ORDINALS = ("st", "nd", "rd", "th")
 _GRAMMAR = re.compile(r"[0-3]")
+_PARTICLES_BEHIND = (
+    "이다|입니다|이며|이고|이었다|이었고|였다|인|으로|로|을|를|이|가|은|는|의|에|과|와|도|만|간|씩|쯤|정도|이상|이하|미만|"
+    "초과|이내|동안|까지|부터|마다|보다|에서|후|전|뒤|가량|남짓|짜리|다|예요|이에요|이라|라|이지만|지만|며|고|나|이나|뿐|밖에"
+)
+_MEASURED = re.compile(  # behind a number: that it is a measure, not a count of things or the number of one
+    r"[*_]{0,3}(?:\s?(?:[€£¥₩$‰](?!\s?\d)|°\s?[CF]\b|℃)"
+    r"|[\s-]?(?i:(?:years?|months?|weeks?|days?|hours?|minutes?|hrs?|yrs?|mins?)\b"
+    r"|(?:decades?|seconds?|secs?|euros?|dollars?|pounds?|crowns?|yen|yuan|francs?|roubles?|rupees?|cents?|EUR|USD|KRW|GBP"
+    r"|JPY|CNY|CHF|percentage\spoints?|tons?|tonnes?|kilos?|(?:kilo|milli)?grams?|ounces?|(?:kilo|centi|milli)?met(?:er|re)s?"
+    r"|miles?|feet|foot|inch(?:es)?|yards?|acres?|hectares?|(?:milli)?lit(?:er|re)s?|gallons?|(?:kilo|mega|giga|tera)?bytes?"
+    r"|bits?|(?:kilo|mega|giga)?watts?|degrees\s(?:celsius|fahrenheit)|people|persons)(?![\w-]))"
+    r"|[\s-]?(?:kg|mg|g|t|lbs?|oz|km|cm|mm|nm|µm|m|ft|ha|[kcm]?m[²³23]|ml|mL|l|L|h|s|ms|[kKMGT]i?B|[kMG]bps|[kMGT]?W|[kMGT]Wh"
+    r"|[kMG]?Hz)(?![\w-])"
+    r"|\s?(?:년|개월|달|주일?|일|시간|분(?!의)|초|명|원|달러|유로|엔|위안|파운드|(?:킬로|밀리)?그램|킬로|톤|(?:킬로|센티|밀리)?미터"
+    r"|(?:밀리)?리터|(?:킬로|메가|기가|테라)?바이트|헥타르|(?:킬로|메가|기가)?와트)"
+    rf"(?=(?:{_PARTICLES_BEHIND}){{0,2}}(?![가-힣])))"
+)
 _EXACT = Context(prec=2_000)  # digits, more than any number has that is reckoned with
 
 
@@ -173,13 +190,21 @@ def _numbers(text: str, taken: "_Taken") -> Iterator[Fact]:
             first, last = line.start() if line else start, behind.end() if behind else end
             yield Fact("number", text[first:last], first, last, raw=raw, is_line=True)
             continue
-        currency, unit = _CURRENCY.search(text, max(0, start - 5), start), _UNIT.match(text, end)
-        attached = unit is not None and not unit[0][:1].isspace() and unit[0].lower() not in _ORDINALS
-        if _GRAMMAR.fullmatch(raw) and not currency and not attached:
+        currency = _CURRENCY.search(text, max(0, start - 5), start)
+        last = _end_with_unit(text, start, end)
+        if _GRAMMAR.fullmatch(raw) and not currency and last == end and not _MEASURED.match(text, end):
             continue
         first = currency.start() if currency else start
-        last = unit.end() if unit and attached else end
         yield Fact("number", text[first:last].strip(), first, last, raw=raw)
+
+
+def _end_with_unit(text: str, start: int, end: int) -> int:
+    """Where a number ends with the unit attached to it; one of 0 to 3, which is nothing without it, with any unit."""
+    unit = _UNIT.match(text, end)
+    if unit and not unit[0][:1].isspace() and unit[0].lower() not in _ORDINALS:
+        return unit.end()
+    measured = _MEASURED.match(text, end) if _GRAMMAR.fullmatch(text, start, end) else None
+    return measured.end() if measured and measured[0][0] not in "*_" else end
 
 
 def _places_of_numbers(text: str, taken: "_Taken") -> Iterator[tuple[int, int]]:

@@ -26,11 +26,17 @@ from autoagent.language import without_particle
 _TRIES = 2_000  # places of one fact that are looked at
 _ASKED = 200  # characters that are looked at while a source is asked for a figure
 _MOST, _SHARE = 24_000_000, 8  # characters that are looked at in all; of what is left, one part in so many at a time
+_ONE_OF = (
+    r"second|minute|hour|day|week|month|year|person|kilo\w*|tonne|met(?:er|re)|mile|lit(?:er|re)|euro|dollar|pound"
+)
 _IN_WORDS = {
-    "2": "two|두", "3": "three|세", "4": "four|네", "5": "five|다섯", "6": "six|여섯", "7": "seven|일곱",
-    "8": "eight|여덟", "9": "nine|아홉", "10": "ten|열", "11": "eleven|열한", "12": "twelve|열두", "15": "fifteen",
-    "20": "twenty|스무|스물", "30": "thirty|서른", "40": "forty|마흔", "50": "fifty|쉰", "60": "sixty", "90": "ninety",
-    "100": "hundred",
+    "0": "zero|none|nobody|nil|free|영|없음|없다|없었다|없습니다|무료",
+    "1": rf"one|single|(?:an?|per|each|every)(?=\s(?:{_ONE_OF})\b)|hourly|daily|weekly|monthly|yearly|annual(?:ly)?"
+    r"|한|하나|하루\w*|매[일주월년시분초]",
+    "2": r"two|두|둘|이틀\w*", "3": r"three|세|셋|석|사흘\w*",
+    "4": "four|네", "5": "five|다섯", "6": "six|여섯", "7": "seven|일곱", "8": "eight|여덟", "9": "nine|아홉",
+    "10": "ten|열", "11": "eleven|열한", "12": "twelve|열두", "15": "fifteen", "20": "twenty|스무|스물",
+    "30": "thirty|서른", "40": "forty|마흔", "50": "fifty|쉰", "60": "sixty", "90": "ninety", "100": "hundred",
 }  # fmt: skip
 _MOST_PERCENT = 150  # that may be given for a share: nobody means 49 by 4,900 %
 _LEAST_ROUNDED = 3  # digits of a rounded figure; two where its form says that it is one
