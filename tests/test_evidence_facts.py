@@ -261,6 +261,20 @@ def test_another_number_is_not_found(run: Run, read: str, result: str) -> None:
         ("2026년 11월 1일", "November 2026"),
         ("2026년 11월 1일", "11월 1일"),
         ("Report of 2026. Due on Nov 1.", "1 November 2026"),
+        ("会議：２０２６年１１月３日", "2026년 11월 3일"),
+        ("마감: ２０２６. １１. ３.", "2026-11-03"),
+        ("２０２６／１１／０３", "2026-11-03"),
+        ("2026년 11월 3일", "２０２６年１１月３日"),
+        ("회의: 11/3(화) 14시", "11월 3일"),
+        ("회의: 11/3 14시", "11월 3일"),
+        ("Meeting: 11/3 (Tue)", "3 November"),
+        ("Send it by 11/3, in 2026", "11 March 2026"),
+        ("11월 3일", "회의는 11/3이다"),
+        ("11월 3일", "11/03까지 낸다"),
+        ("3 Nov 2026", "due 11/3"),
+        ("| 11/3 | 회의 |", "회의는 11/3에 열린다"),
+        ("회의: 26.11.3(화)", "2026년 11월 3일"),
+        ("３ files", "１ file"),
     ],
 )
 def test_a_date_is_found_by_its_value(run: Run, read: str, result: str) -> None:
@@ -275,10 +289,28 @@ def test_a_date_is_found_by_its_value(run: Run, read: str, result: str) -> None:
         ("November 2026", "1 Nov 2026"),
         ("1.11.2026", "11 January 2026"),
         ("Due on Nov 1, 2025. Report of 2026.", "1 November 2026"),
+        ("회의는 11월 8일에 열린다", "회의는 11/3에 열린다"),
+        ("meeting on 11월 8일, in 3 rooms", "회의는 11/3이다"),
+        ("3월 11일", "회의는 11/3이다"),
+        ("11/3", "11/30까지"),
+        ("the 8 November", "by 11/3"),
+        ("２０２６年１１月３日", "2026-11-04"),
+        ("11/3 of it", "3 November"),
     ],
 )
 def test_another_date_is_not_found(run: Run, read: str, result: str) -> None:
     assert not supported(run, read, result)
+
+
+@pytest.mark.parametrize(
+    "text", ["2/3가 찬성했고 1/2로 줄었다", "1/3까지, 3/3에", "cut by 2/3, on 1/2 of it, from 1/3"]
+)
+def test_fractions_are_no_dates(text: str) -> None:
+    assert told(text) == []
+
+
+def test_a_version_is_no_date() -> None:
+    assert [fact.kind for fact in facts("Ubuntu 24.04.3은, 26.11.3에")] == ["number", "number"]
 
 
 def test_an_address_is_found_in_its_spellings(run: Run) -> None:

@@ -90,7 +90,7 @@ _PROSE = frozenset(("", "text", "txt", "md", "markdown", "csv", "plain", "plaint
 _UNIT = re.compile(r"\s?[A-Za-z°µ℃㎏㎞㎡]{1,3}(?:/[a-z]+)?(?![A-Za-z])")
 _CURRENCY = re.compile(r"(?:[$€£¥₩₹]|\b(?:US|A|C)\$|\b(?:USD|EUR|KRW|GBP|JPY)\s)\s?$")
 _ORDINALS = ("st", "nd", "rd", "th")
-_GRAMMAR = re.compile(r"[0-3]")
+_GRAMMAR = re.compile("[0-3０-３]")
 _PARTICLES_BEHIND = (
     "이다|입니다|이며|이고|이었다|이었고|였다|인|으로|로|을|를|이|가|은|는|의|에|과|와|도|만|간|씩|쯤|정도|이상|이하|미만|"
     "초과|이내|동안|까지|부터|마다|보다|에서|후|전|뒤|가량|남짓|짜리|다|예요|이에요|이라|라|이지만|지만|며|고|나|이나|뿐|밖에"

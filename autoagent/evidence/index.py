@@ -14,6 +14,7 @@ from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from functools import cached_property
 from itertools import islice
 from posixpath import normpath
+from unicodedata import normalize
 from urllib.parse import unquote
 
 from autoagent.evidence import quotes
@@ -226,7 +227,18 @@ class Index:
             read_apart = day.year and day.day and any(self._is_read(*place) for place in apart)
             if read_apart and self._is_read_value(Decimal(day.year)):
                 return True
-        return False
+        return self._holds_as_written(fact.text)
+
+    def _holds_as_written(self, text: str) -> bool:
+        """11/3, where nothing around it says that it is a day."""
+        if not (found := re.fullmatch(r"0?(\d+)/0?(\d+)", normalize("NFKC", text))):
+            return False
+        written = re.compile(rf"(?<![\d.,/-])0?{found[1]}/0?{found[2]}(?![\d/])")
+        return any(
+            self._is_read(source, quotes.Place(*found.span()))
+            for source in self._by_own
+            for found in islice(written.finditer(source.bare), _TRIES)
+        )
 
     def _is_read_day(self, day: Day) -> bool:
         return any(self._is_read(source, place) for source, place in self._days.get(day, ()))

@@ -1,7 +1,7 @@
 """Figures by their value: numbers as English, Korean and continental texts write them, and dates in their forms."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -157,6 +157,7 @@ _MONTHS = {
 }  # fmt: skip
 _MONTH = rf"(?P<{{}}>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\b\.?"
 _Y, _M, _D = r"(?P<{}>(?:1[5-9]|20|21)\d\d)", r"(?P<{}>1[0-2]|0?[1-9])", r"(?P<{}>3[01]|[12]\d|0?[1-9])"
+_WEEKDAY_KO = r"\s?\((?:[월화수목금토일](?:요일)?)\)"
 _FROM_DIGITS = (
     rf"{_Y.format('y1')}(?P<s1>[-/])(?:{_M.format('m1')})(?P=s1)(?:{_D.format('d1')})(?!\d)",
     rf"{_Y.format('y2')}\.\s?{_M.format('m2')}\.\s?{_D.format('d2')}(?!\d)\.?",
@@ -166,6 +167,8 @@ _FROM_DIGITS = (
     rf"{_D.format('d6')}(?:st|nd|rd|th|\.)?\s(?:of\s)?{_MONTH.format('n6')}(?:,?\s{_Y.format('y6')}(?!\d))?",
     rf"(?P<a9>[0-3]?\d)(?P<s9>[/.-])(?P<b9>[0-3]?\d)(?P=s9){_Y.format('y9')}(?!\d)",
     rf"{_Y.format('y0')}-(?P<m0>1[0-2]|0[1-9])(?![\d-])",
+    rf"(?P<yk>[0-3]\d)\.\s?{_M.format('mk')}\.\s?{_D.format('dk')}\.?(?={_WEEKDAY_KO})",  # else a version
+    r"(?P<first>[0-3]?\d)/(?P<second>[0-3]?\d)(?![\d/%]|[.,]\d)",  # or a fraction: what is around it decides
 )
 _FROM_A_NAME = (
     rf"{_MONTH.format('n7')}\s{_D.format('d7')}(?:st|nd|rd|th)?(?!\d|\.\d|,\d{{3}}(?!\d))(?:,?\s{_Y.format('y7')}(?!\d))?",
@@ -179,6 +182,17 @@ _DATE = re.compile(
 )
 
 
+_FULL_WIDTH = re.compile("[０-９．／－]")
+_PLAIN_WIDTH = str.maketrans("０１２３４５６７８９．／－", "0123456789./-")
+_DAY_BEHIND_KO = re.compile(rf"{_WEEKDAY_KO}|일(?:에|까지|부터|은|이|자)?(?![가-힣])|\s\d{{1,2}}시")
+_DAY_BEHIND = re.compile(r"\s?\((?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?\)|\s\d{1,2}:\d\d", re.IGNORECASE)
+_MAYBE_BEHIND_KO = re.compile(
+    r"(?:까지|부터|에|은|는|이|가|로|의|자|경|이다|입니다|이며|이고|이었다)(?:는|도|의|만)?(?![가-힣])"
+)
+_MAYBE_BEFORE = re.compile(r"\b(?:on|by|until|till|due|before|after|since|from|through|dated?)\s$", re.IGNORECASE)
+_MOST_BEFORE = 8  # characters of such a word, and the space
+
+
 @dataclass(frozen=True)
 class Dated:
     """A date in a text: its place, and what it may mean (11/1/2026 may be two days)."""
@@ -190,17 +204,37 @@ class Dated:
 
 def dates(text: str) -> Iterator[Dated]:
     """The dates of a text that say at least a month and a day, or a month and a year."""
-    for found in _DATE.finditer(text):
+    plain = text.translate(_PLAIN_WIDTH) if _FULL_WIDTH.search(text) else text
+    for found in _DATE.finditer(plain):
         if days := _days(found):
             yield Dated(found.start(), found.end(), frozenset(days))
 
 
 def _days(found: re.Match[str]) -> set[Day]:
     groups = {name: value for name, value in found.groupdict().items() if value is not None}
+    if "first" in groups:
+        return _days_of_slash(found)
     if "a9" in groups:
         first, second, year = int(groups["a9"]), int(groups["b9"]), int(groups["y9"])
-        pairs = ((first, second), (second, first)) if groups["s9"] != "." else ((second, first),)
-        return {Day(year, month, day) for month, day in pairs if 1 <= month <= 12 and 1 <= day <= 31}
+        return _real({(second, first)} if groups["s9"] == "." else {(first, second), (second, first)}, year)
     said = {name[0]: value for name, value in groups.items()}
-    month = _MONTHS[said["n"].lower()] if "n" in said else int(said["m"])
-    return {Day(int(said.get("y", 0)), month, int(said.get("d", 0)))}
+    month, year = _MONTHS[said["n"].lower()] if "n" in said else int(said["m"]), int(said.get("y", 0))
+    return {Day(year + 2000 if "yk" in groups else year, month, int(said.get("d", 0)))}
+
+
+def _days_of_slash(found: re.Match[str]) -> set[Day]:
+    """11/3(화), 11/3까지, by 11/3: none where it may be a fraction. In Korean the month stands first."""
+    text, start, end = found.string, found.start(), found.end()
+    first, second = int(found["first"]), int(found["second"])
+    is_fraction = first <= second <= 12
+    if _DAY_BEHIND_KO.match(text, end) or (not is_fraction and _MAYBE_BEHIND_KO.match(text, end)):
+        return _real({(first, second)})
+    before = _MAYBE_BEFORE.search(text, max(0, start - _MOST_BEFORE), start)
+    if _DAY_BEHIND.match(text, end) or (before and not is_fraction):
+        return _real({(first, second), (second, first)})
+    return set()
+
+
+def _real(pairs: Iterable[tuple[int, int]], year: int = 0) -> set[Day]:
+    """Those of months and days that there are."""
+    return {Day(year, month, day) for month, day in pairs if 1 <= month <= 12 and 1 <= day <= 31}
