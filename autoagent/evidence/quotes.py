@@ -35,6 +35,10 @@ _WIDE = (
     "[\u1100-\u11ff\u3005-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]"  # letters without word spaces
 )
 _WIDE_LETTER = re.compile(_WIDE)
+_FRACTION = re.compile("[¼-¾⅐-⅟↉]")
+_RAISED = "¹²³⁰⁴-⁹₀-₉¼-¾⅐-⅟↉"  # digits that are no part of the number beside them
+_BESIDE_RAISED = re.compile(rf"(?<=\d)(?=[{_RAISED}])|(?<=[{_RAISED}])(?=\d)")
+_BETWEEN_THOUSANDS = "[\u00a0\u2009\u202f'’]"
 
 
 class Place(NamedTuple):
@@ -136,7 +140,7 @@ class _Between:
     """What lies between the letters of a text, by how many letters stand before it."""
 
     def __init__(self, text: str, unseen: re.Pattern[str] | None = None):
-        text = unseen.sub("\n", text) if unseen else text
+        text = _with_fractions_apart(unseen.sub("\n", text) if unseen else text)
         self.gaps, runs, length, end = dict[int, str](), list[str](), 0, 0
         for run in _RUN.finditer(text):
             self.gaps[length] = text[end : run.start()]
@@ -149,6 +153,13 @@ class _Between:
     @cached_property
     def symbols(self) -> list[tuple[int, str]]:
         return [(at, symbol) for at, gap in self.gaps.items() for symbol in _symbols(gap, self.letters[at])]
+
+
+def _with_fractions_apart(text: str) -> str:
+    """3½ as 3^1⁄2 and 10² as 10^², so that neither is 312 or 102."""
+    if text.isascii():
+        return text
+    return _FRACTION.sub(lambda found: normalize("NFKD", found[0]), _BESIDE_RAISED.sub("^", text))
 
 
 def _symbols(gap: str, after: str) -> list[str]:
@@ -212,6 +223,8 @@ def _is_whole(wanted: _Between, text: str, start: int, end: int) -> bool:
         return False
     if last.isdecimal() and re.match(r"\.\d|,\d{3}(?!\d)", after):
         return False
+    if _cuts_thousands(text, start, end):
+        return False
     lead, trail = _symbols(wanted.first, first), _symbols(wanted.last, "")
     near, behind = _symbols(_tail(before), first), _symbols(_head(after), "")
     if first.isdecimal() and re.search(r"(?:^|[\s(\[|:,$€£])[-−]$", before) and "-" not in lead:
@@ -224,6 +237,26 @@ def _continues(before: str, text: str, start: int) -> bool:
     return before.endswith(".") or re.match(r"\d{3}(?!\d)", text[start : start + 4]) is not None
 
 
+def _cuts_thousands(text: str, start: int, end: int) -> bool:
+    """Whether a number goes on beyond the quote, as thousands set apart: 1 234 of 1 234 567.
+
+    A plain space sets thousands apart only where it does so within the quote: else it is one between two numbers.
+    """
+    before, head = text[max(0, start - _NEAR) : start], text[start : start + _NEAR]
+    tail, after = text[max(start, end - _NEAR) : end], text[end : end + _NEAR]
+    return bool(
+        (_GROUP_AFTER.match(after) and _GROUP.search(tail))
+        or (_SPACED_AFTER.match(after) and _SPACED_GROUP.search(tail))
+        or (_GROUP_BEFORE.search(before) and _WHOLE_GROUP.match(head))
+        or (_SPACED_BEFORE.search(before) and _TWO_GROUPS.match(head))
+    )
+
+
+_GROUP_AFTER, _SPACED_AFTER = re.compile(rf"{_BETWEEN_THOUSANDS}\d{{3}}(?!\d)"), re.compile(r" \d{3}(?!\d)")
+_GROUP, _SPACED_GROUP = re.compile(r"(?<!\d)\d{1,3}$"), re.compile(r"(?<!\d)\d{1,3} \d{3}$")
+_GROUP_BEFORE = re.compile(rf"(?<!\d)\d{{1,3}}{_BETWEEN_THOUSANDS}$")
+_SPACED_BEFORE = re.compile(r"(?<!\d)\d{1,3} $")
+_WHOLE_GROUP, _TWO_GROUPS = re.compile(r"\d{3}(?!\d)"), re.compile(r"\d{3} \d{3}(?!\d)")
 _HANGUL = re.compile("[\u1100-\u11ff\uac00-\ud7af]")
 _IN_A_SYLLABLE = re.compile("[\u1160-\u11ff]")  # vowels and last consonants, of Hangul in parts
 
