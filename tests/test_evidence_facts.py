@@ -273,6 +273,7 @@ def test_another_number_is_not_found(run: Run, read: str, result: str) -> None:
         ("11월 3일", "11/03까지 낸다"),
         ("3 Nov 2026", "due 11/3"),
         ("| 11/3 | 회의 |", "회의는 11/3에 열린다"),
+        ("会議: １１／３（火）, １１／３（화）", "11월 3일"),
         ("회의: 26.11.3(화)", "2026년 11월 3일"),
         ("３ files", "１ file"),
     ],
@@ -307,6 +308,7 @@ def test_another_date_is_not_found(run: Run, read: str, result: str) -> None:
 )
 def test_fractions_are_no_dates(text: str) -> None:
     assert told(text) == []
+    assert told("docs/11/3에 있다, available on 24/7 basis", "date") == []
 
 
 def test_a_version_is_no_date() -> None:

@@ -168,7 +168,7 @@ _FROM_DIGITS = (
     rf"(?P<a9>[0-3]?\d)(?P<s9>[/.-])(?P<b9>[0-3]?\d)(?P=s9){_Y.format('y9')}(?!\d)",
     rf"{_Y.format('y0')}-(?P<m0>1[0-2]|0[1-9])(?![\d-])",
     rf"(?P<yk>[0-3]\d)\.\s?{_M.format('mk')}\.\s?{_D.format('dk')}\.?(?={_WEEKDAY_KO})",  # else a version
-    r"(?P<first>[0-3]?\d)/(?P<second>[0-3]?\d)(?![\d/%]|[.,]\d)",  # or a fraction: what is around it decides
+    r"(?<![A-Za-z/])(?!24/7)(?P<first>[0-3]?\d)/(?P<second>[0-3]?\d)(?![\d/%]|[.,]\d)",  # a fraction?
 )
 _FROM_A_NAME = (
     rf"{_MONTH.format('n7')}\s{_D.format('d7')}(?:st|nd|rd|th)?(?!\d|\.\d|,\d{{3}}(?!\d))(?:,?\s{_Y.format('y7')}(?!\d))?",
@@ -182,8 +182,8 @@ _DATE = re.compile(
 )
 
 
-_FULL_WIDTH = re.compile("[０-９．／－]")
-_PLAIN_WIDTH = str.maketrans("０１２３４５６７８９．／－", "0123456789./-")
+_FULL_WIDTH = re.compile("[０-９．／－（）]")
+_PLAIN_WIDTH = str.maketrans("０１２３４５６７８９．／－（）", "0123456789./-()")
 _DAY_BEHIND_KO = re.compile(rf"{_WEEKDAY_KO}|일(?:에|까지|부터|은|이|자)?(?![가-힣])|\s\d{{1,2}}시")
 _DAY_BEHIND = re.compile(r"\s?\((?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?\)|\s\d{1,2}:\d\d", re.IGNORECASE)
 _MAYBE_BEHIND_KO = re.compile(
