@@ -12,6 +12,7 @@ from autoagent.evidence.given import is_report
 from autoagent.evidence.index import Index, plain_path
 from autoagent.evidence.marking import claimed_without_evidence, itemised, marked
 from autoagent.evidence.reads import Reads, Source, reads
+from autoagent.evidence.restated import is_restated
 from autoagent.evidence.values import Day
 
 __all__ = [
@@ -48,13 +49,14 @@ def look_up(
     stands in the sentence of a claim that has no evidence itself.
     """
     index, today = Index(reads, exists), _days_of(began)
+    asked = frozenset(fact.key for fact in facts(reads.goal))
     checked = tuple(check(claim, reads, index) for claim in claims)
     own_files = {plain_path(path) for path in reports}
     seen, loose = dict[tuple[str, str], bool](), list[LooseFact]()
     for where, text in (("result", result), *reports.items()):
         told = claimed_without_evidence(text, checked)
         for fact in sorted(facts(text), key=lambda fact: fact.start):
-            if _is_own_file(fact, own_files) or _names_source(fact, text, reads):
+            if _is_own_file(fact, own_files) or _names_source(fact, text, reads) or is_restated(fact, text, asked):
                 continue
             if fact.key not in seen and not any(place.start <= fact.start < place.end for place in told):
                 seen[fact.key] = bool(fact.days & today) or index.supports(fact)

@@ -8,11 +8,14 @@ from posixpath import basename, normpath, splitext
 from pydantic import JsonValue, TypeAdapter
 
 from autoagent.events import CommandFinished, CommandStarted, FileChange, FilesChanged, FilesUndone
-from autoagent.evidence.own_words import NOTHING, THROUGHOUT, Own, Written, joined, joined_ends, tokens, words_of
+from autoagent.evidence.own_words import NOTHING, THROUGHOUT, Own, Written, joined, joined_ends, words_of
+from autoagent.evidence.reach import ANY, reach_of
+from autoagent.evidence.spoken import spoken
 from autoagent.thoughts import CommandCall
 
 _MADE = ("write_file", "append_file", "edit_file", "move_file", "copy_file", "delete_file", "make_folder")
 WRITES = frozenset((*_MADE, "download_file", "extract_archive"))
+_EDITS = re.compile(r"\b(?:sed|perl|ruby|gawk)\b[^|;&\n]*\s-\w*i|\b(?:patch|ed|ex)\s")
 _SCRIPTS = (".py", ".sh", ".js", ".mjs", ".ts", ".rb", ".pl", ".r", ".lua", ".php")  # may be named without their ending
 _UNWATCHED = {"node_modules", ".venv", "venv", "__pycache__", ".tox", ".nox"}  # what programs make there nobody sees
 _CHANGES: TypeAdapter[tuple[FileChange, ...]] = TypeAdapter(tuple[FileChange, ...])
@@ -65,9 +68,13 @@ class Authorship:
         return own
 
     def own_of_output(self, call: CommandCall, at: int) -> Own:
-        """Whose words a program says: those of its arguments, one by one, and of the model's files that they name."""
+        """Whose words a program says: those of its arguments, one by one, and of the model's files that it may read."""
         words = self._background | self._words(call) if self._background else self._words(call)
-        return Own(elsewhere=((self.written, at),), words=words)
+        reach = ANY if self._background else reach_of(call)
+        if reach.any:
+            return Own(elsewhere=((self.written, at),), words=words)
+        read = [content.own for path, content in self._files.items() if reach.holds(path)]
+        return Own(elsewhere=tuple(dict.fromkeys(one for own in read for one in own.moments)), words=words)
 
     def saw(self, seen: Mapping[str, str]) -> None:
         """What was read has a known content: a copy of it is read, too. One that nobody is known to have written may
@@ -113,15 +120,24 @@ class Authorship:
             self._background |= words
             for text in texts_of(call):
                 self.written.add(text, event.seq)
+        self._named(changes, words_of(texts_of(call)), event.seq)
         if changes:
             for text in texts_of(call):
                 self.written.add(text, event.seq)
-            self._are_now(changes, _Content(Own(elsewhere=((self.written, event.seq + 1),), words=words), words))
+            made = _Content(Own(elsewhere=((self.written, event.seq + 1),), words=words), words)
+            edits = any(map(_EDITS.search, texts_of(call)))
+            self._are_now(changes, made, edited=edits)
 
     def drifted(self, event: FilesChanged) -> None:
         """Programs in the background changed files."""
         made = Own(elsewhere=((self.written, event.seq),), words=self._background)
         self._are_now(self._changes(event), _Content(made, self._background))
+
+    def _named(self, changes: Sequence[FileChange], said: frozenset[str], at: int) -> None:
+        """Files that came into being by a name which stands in what made them."""
+        for change in changes:
+            if change.before.kind == "absent" and words_of([basename(change.path)]) <= said:
+                self.names.add(change.path, at)
 
     def undone(self, event: FilesUndone) -> None:
         self._are_now(self._changes(event), _CLEAN)
@@ -137,9 +153,12 @@ class Authorship:
         is_new = name == "write_file" or (started is not None and started.before == "absent")
         return made if is_new else self._files.get(path, _CLEAN) | made
 
-    def _are_now(self, changes: Sequence[FileChange], made: _Content) -> None:
+    def _are_now(self, changes: Sequence[FileChange], made: _Content, *, edited: bool = False) -> None:
+        """`edited`: in place, so that what stands there now may be what was there, doctored."""
         for change in changes:
             before = self._files.get(change.path, _CLEAN)
+            if edited and change.before.kind == "file":
+                before = replace(before, own=before.own | THROUGHOUT)
             if change.before.sha256:
                 self._contents.setdefault(change.before.sha256, before)
             if change.after.kind == "absent":
@@ -150,7 +169,7 @@ class Authorship:
 
     def _words(self, call: CommandCall) -> frozenset[str]:
         """The words of a program's arguments, of the model's files that these name, of those that they name, …"""
-        texts = texts_of(call)
+        texts = texts_of(spoken(call))
         words, left = words_of(texts) | joined(texts), dict(self._files)
         first, last = frozenset[str](), frozenset[str]()
         wild = any(sign in text for text in texts for sign in ("*", "?", "["))
@@ -196,12 +215,7 @@ def _ends(text: str) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def _slipped_in(diff: str) -> list[str]:
-    """Figures that an edit made of what was there and what is new: those of its new lines that no old line holds."""
-    old = words_of(line[1:] for line in diff.split("\n") if line.startswith("-"))
-    new = (line[1:] for line in diff.split("\n") if line.startswith("+") and not line.startswith("+++"))
-    return [
-        line[token.start : token.end]
-        for line in new
-        for token in tokens(line)
-        if token.is_figure and token.word not in old
-    ]
+    """The lines that an edit made of what was there and what is new: a word less, and a line says the contrary."""
+    lines = diff.split("\n")
+    old = {line[1:] for line in lines if line.startswith("-")}
+    return [line[1:] for line in lines if line.startswith("+") and not line.startswith("+++") and line[1:] not in old]

@@ -7,10 +7,12 @@ from autoagent.claims import CheckedClaim, Claim
 from autoagent.evidence import quotes
 from autoagent.evidence.facts import facts
 from autoagent.evidence.index import Index, plain_address, plain_path
+from autoagent.evidence.own_words import words_of
 from autoagent.evidence.reads import Reads, Source
 
 NO_QUOTE = "It has no quote"
 TOO_SHORT = "Its quote is too short to show anything: quote a whole clause, or a whole cell of a table"
+SHORT_ELSEWHERE = "Its quote is too short but for a whole cell or line, and is none in what its source names"
 NOT_READ = "Its quote stands in nothing that was read"
 OWN_WORDS = "Its quote is your own text, which shows nothing: quote what you read, or let a program compute it"
 KEPT = "Its quote is a kept fact, which shows nothing by itself: read again what it is from, and quote that"
@@ -41,14 +43,18 @@ def check(claim: Claim, reads: Reads, index: Index) -> CheckedClaim:
             return _found(claim, source, place, named, index)
     if work.is_spent:
         return _without(claim, UNSEARCHED)
-    return _without(claim, own or (TOO_SHORT if short or few else _not_read(claim, named)))
+    if own or short:
+        return _without(claim, own or TOO_SHORT)
+    return _without(claim, SHORT_ELSEWHERE if few and named else TOO_SHORT if few else _not_read(claim, named, reads))
 
 
 def _without(claim: Claim, problem: str) -> CheckedClaim:
     return CheckedClaim(text=claim.text, source=claim.source, quote=claim.quote, found=False, problem=problem)
 
 
-def _not_read(claim: Claim, named: Sequence[Source]) -> str:
+def _not_read(claim: Claim, named: Sequence[Source], reads: Reads) -> str:
+    if (found := _ID.match(claim.source.strip())) and found[1] in reads.acts:
+        return f"{found[1]} says what a command did, which shows nothing: quote what you read, or claim nothing of it"
     if named:
         return f"{NOT_READ}, and not in {claim.source}"
     return f"{NOT_READ}, and {f'{claim.source} was not read' if claim.source else 'no source is named'}"
@@ -104,8 +110,8 @@ def shows(source: Source, place: quotes.Place, claim: str) -> bool:
         return False
     if sum(own for _, own in flags) <= _MOST_OWN * len(flags):
         return True
-    read = {_figure(text, at) for at, own in flags if not own and text[at].isdecimal()}
-    return any(figure in claim for figure in read)
+    read = words_of(_figure(text, at) for at, own in flags if not own and text[at].isdecimal())
+    return not read.isdisjoint(words_of([claim]))
 
 
 def _has_commas(source: Source) -> bool:

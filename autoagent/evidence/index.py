@@ -24,6 +24,7 @@ from autoagent.evidence.values import NUMBER, Day, Number, dates, number, parts,
 from autoagent.evidence.work import Work
 from autoagent.language import without_particle
 
+_SHORT = re.compile(r"\d{1,2}(?![\d.,]*\d)")
 _TRIES = 2_000  # places of one fact that are looked at
 _ASKED = 200  # characters that are looked at while a source is asked for a figure
 _MOST, _SHARE = 24_000_000, 8  # characters that are looked at in all; of what is left, one part in so many at a time
@@ -100,14 +101,19 @@ class Index:
                 yield source, place
 
     def _is_read(self, source: Source, place: quotes.Place) -> bool:
-        """Whether at least one word there is not the model's own, and each figure is not."""
+        """Whether at least one word there is not the model's own, and each figure is not.
+
+        A figure of two digits may be by chance in what the model wrote, where another of the same fact is not: 2026-02.
+        """
         if not self._at_hand.spend(source.weight(place.start, place.end)):
             return False
         flags = source.flags(place.start, place.end)
         if not source.regions or not flags:
             return True
-        figures = [own for at, own in flags if source.text[at].isdecimal()]
-        return not any(figures) and not all(own for _, own in flags)
+        figures = [(at, own) for at, own in flags if source.text[at].isdecimal()]
+        by_chance = any(not own for _, own in figures)
+        owned = (at for at, own in figures if own and not (by_chance and _SHORT.match(source.text, at)))
+        return next(owned, None) is None and not all(own for _, own in flags)
 
     # -- numbers -------------------------------------------------------------------------------------------------------
 

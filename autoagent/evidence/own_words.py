@@ -79,6 +79,10 @@ class Own:
     words: frozenset[str] = field(default_factory=frozenset[str])
     throughout: bool = False
 
+    @property
+    def moments(self) -> Moments:
+        return (*self.written, *self.elsewhere)
+
     def __bool__(self) -> bool:
         return self.throughout or bool(self.words) or any(written for written, _ in (*self.written, *self.elsewhere))
 
@@ -189,4 +193,4 @@ def _word(raw: str) -> str:
     if not word[:1].isdecimal():
         return word
     values = sorted(number(word).values)
-    return f"#{values[0] if values else word}"
+    return f"#{values[0].normalize() if values else word}"

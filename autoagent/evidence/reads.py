@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from posixpath import normpath
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from autoagent.events import (
     ApprovalGiven,
@@ -23,6 +23,7 @@ from autoagent.events import (
     ModelReplied,
     Outcome,
     PersonSaid,
+    RunStarted,
 )
 from autoagent.evidence.authorship import WRITES, Authorship, texts_of
 from autoagent.evidence.folding import Folded
@@ -135,10 +136,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Reads:
-    """Everything that counts, in order. `aliases`: ids of observations that only show others again."""
+    """Everything that counts, in order. `aliases`: ids of observations that only show others again.
+
+    `acts`: ids of those that say what a command did, which shows nothing. `goal` is for what only repeats it.
+    """
 
     sources: tuple[Source, ...]
     aliases: dict[str, str]
+    acts: frozenset[str] = frozenset()
+    goal: str = ""
 
     @cached_property
     def by_id(self) -> dict[str, Source]:
@@ -153,7 +159,7 @@ def reads(events: Iterable[Event], text_of: Callable[[str], str]) -> Reads:
     reading = _Reading(text_of)
     for event in events:
         reading.take(event)
-    return Reads(tuple(reading.sources), reading.aliases)
+    return Reads(tuple(reading.sources), reading.aliases, frozenset(reading.acts), reading.goal)
 
 
 class _Reading:
@@ -166,10 +172,14 @@ class _Reading:
         self.calls: dict[str, CommandCall] = {}
         self.started: dict[str, CommandStarted] = {}
         self.edited: set[str] = set()
+        self.acts: set[str] = set()
+        self.goal = ""
         self.step = 0
 
     def take(self, event: Event) -> None:
         match event:
+            case RunStarted():
+                self.goal = event.goal
             case ModelReplied():
                 self._take_reply(event)
             case ApprovalGiven() if event.args is not None and event.call_id in self.calls:
@@ -213,7 +223,9 @@ class _Reading:
             self.aliases[event.call_id] = self.aliases.get(asked, asked)
             return
         counts = event.outcome == "ok" or (is_program and event.outcome in ("failed", "unknown"))
-        if counts and call.name not in SILENT:
+        if call.name in SILENT:
+            self.acts.add(event.call_id)
+        elif counts:
             self._add_source(call, event)
 
     def _add_source(self, call: CommandCall, event: CommandFinished) -> None:
@@ -236,11 +248,11 @@ class _Reading:
             case "ask_person":
                 return []
             case "web_search":
-                return absent
+                return [*absent, Region(0, whole, Own(((Written(texts_of(call)), 1),)))]
             case "browse" if _is_local(call):
                 return [Region(0, whole, self.authorship.own_of_output(call, event.seq))]
             case "browse":
-                return [Region(0, head, asked), Region(head, whole, _asked_of_server(call))]
+                return [Region(0, head, asked), Region(head, whole, _asked_of_server(call, self._knows(call)))]
             case "read_file":
                 own = NOTHING
                 for path, sha256 in event.seen.items():
@@ -256,6 +268,11 @@ class _Reading:
                 return [Region(0, whole, THROUGHOUT)]
             case _:
                 return [Region(0, whole, self.authorship.own_of_output(call, event.seq)), Region(0, whole, names)]
+
+    def _knows(self, call: CommandCall) -> bool:
+        """Whether the address of a call is not of the model's making."""
+        url = str(call.args.get("url", ""))
+        return url in self.goal or any(url in source.text for source in self.sources)
 
     def _of_files(self, pattern: re.Pattern[str], event: CommandFinished, text: str) -> list[Region]:
         """The parts of a text that are of files, each with whose words that file holds."""
@@ -287,11 +304,12 @@ def _is_local(call: CommandCall) -> bool:
         return False
 
 
-def _asked_of_server(call: CommandCall) -> Own:
-    """What an address carries to its server, which may say it back."""
+def _asked_of_server(call: CommandCall, is_known: bool) -> Own:
+    """What an address carries to its server, which may say it back; all of it where the model made the address up."""
     try:
-        query = urlsplit(str(call.args.get("url", ""))).query
+        url = urlsplit(str(call.args.get("url", "")))
     except ValueError:
         return NOTHING
-    asked = Written(value for _, value in parse_qsl(query) if len(value) > 1)
-    return Own(((asked, 1),))
+    carried = [value for _, value in parse_qsl(url.query) if len(value) > 1]
+    carried += [] if is_known else [unquote(f"{url.path}\n{url.fragment}").replace("_", " ").replace("-", " ")]
+    return Own(((Written(carried), 1),))
