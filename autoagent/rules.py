@@ -230,7 +230,9 @@ def _allows(text: str, part: _Part, asked: Asked) -> bool:
         case "host":
             return bool(part.host) and asked.effect in _FETCHES and _is_host(pattern, part.host)
         case "write":
-            return bool(part.names) and asked.effect == "writes" and _is_path(pattern, part.names[-1])
+            named = part.names[-1] if part.names else ""
+            is_folder = asked.name == "make_folder" and f"{named}/**" == pattern
+            return bool(named) and asked.effect == "writes" and (is_folder or _is_path(pattern, named))
         case "shell":
             return part.words is not None and _starts_with(part.words, tuple(pattern.split()))
         case _:  # a pattern is no way to tell what a line runs

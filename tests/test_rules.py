@@ -5,6 +5,7 @@ import os
 import stat
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -247,6 +248,13 @@ def test_a_pattern_fits_one_argument(args: Mapping[str, object], expected: Actio
 def test_a_pattern_sees_what_is_no_text_as_json() -> None:
     assert said(Asked("send", {"n": 3, "to": ["a", "b"]}, "sends"), 'allow send:to=*"b"*') == "allow"
     assert said(Asked("send", {"n": 3}, "sends"), "allow send:n=3") == "allow"
+
+
+def test_a_rule_for_what_is_in_a_folder_allows_to_make_the_folder_and_nothing_else_of_it() -> None:
+    made = Asked("make_folder", {}, "writes", writes=(("drafts",),))
+    assert said(made, "allow write:drafts/**") == "allow"
+    assert said(replace(made, name="delete_file"), "allow write:drafts/**") is None
+    assert said(made, "allow write:drafts/sub/**") is None
 
 
 def test_where_no_rule_says_anything_there_is_no_verdict() -> None:
