@@ -44,8 +44,8 @@ class History(Protocol):
         """Keep what is at these paths; None: at any. The first look for a call counts. Raises OSError."""
         ...
 
-    def end(self, call_id: str) -> tuple[FileChange, ...]:
-        """What is different since then. Raises OSError."""
+    def end(self, call_id: str, ended_ns: int = 0) -> tuple[FileChange, ...]:
+        """What is different since then, and was so at `ended_ns` where that is given. Raises OSError."""
         ...
 
     def drift(self) -> tuple[FileChange, ...]:
@@ -176,13 +176,15 @@ class Effects:
 
     def after_a_crash(self, call_id: str, started: CommandStarted, seen: dict[str, str]) -> Result | None:
         """What is known of a command that acts and had started when the program died; None: run it (again)."""
+        ended_ns = 0
         if started.path:
             result = self._change_after_a_crash(started, seen)
         elif started.sandbox:
-            result = self._program_after_a_crash(call_id)
+            ran = self.programs.outcome(call_id)
+            result, ended_ns = _after_a_crash(ran), ran.ended_ns if ran else 0
         else:
             result = Result("unknown", UNKNOWN)
-        return result and self._with_changes(call_id, result, by_program=bool(started.sandbox))
+        return result and self._with_changes(call_id, result, by_program=bool(started.sandbox), ended_ns=ended_ns)
 
     def _change(self, change: Change, env: Env) -> Result:
         if change.source:
@@ -243,20 +245,10 @@ class Effects:
             return Result("failed", f"{OUT_OF_TIME}\n{readable(ran.output)}")
         return Result("ok" if _is_fine(ran) else "failed", in_words(ran, program.timeout_s))
 
-    def _program_after_a_crash(self, call_id: str) -> Result | None:
-        ran = self.programs.outcome(call_id)
-        if ran is None:
-            return None
-        if ran.ended == "lost":
-            return Result("unknown", f"{UNKNOWN}\nWhat it wrote until then:\n{readable(ran.output)}".rstrip())
-        if ran.ended == "stopped":
-            return Result("unknown", f"{ENDED}\n{readable(ran.output)}".rstrip())
-        return Result("ok" if _is_fine(ran) else "failed", in_words(ran, 0.0))
-
-    def _with_changes(self, call_id: str, result: Result, *, by_program: bool) -> Result:
+    def _with_changes(self, call_id: str, result: Result, *, by_program: bool, ended_ns: int = 0) -> Result:
         """The result with what the command did to the workspace; what other programs obey is put back."""
         try:
-            changed = self.history.end(call_id)
+            changed = self.history.end(call_id, ended_ns)
         except OSError as error:
             told = f"what command {call_id} changed could not be kept for undo: {error.strerror or error}"
             raise JournalError(f"{told}. Nothing was done after it.") from error
@@ -302,6 +294,16 @@ class Effects:
         except CommandError:
             return False
         return all(kind.fullmatch(line) for line in text.splitlines() if line.strip())
+
+
+def _after_a_crash(ran: Ran | None) -> Result | None:
+    if ran is None:
+        return None
+    if ran.ended == "lost":
+        return Result("unknown", f"{UNKNOWN}\nWhat it wrote until then:\n{readable(ran.output)}".rstrip())
+    if ran.ended == "stopped":
+        return Result("unknown", f"{ENDED}\n{readable(ran.output)}".rstrip())
+    return Result("ok" if _is_fine(ran) else "failed", in_words(ran, 0.0))
 
 
 def failed(error: CommandError) -> Result:

@@ -22,6 +22,7 @@ from autoagent.history.changes import Deed, deeds, net, step_of
 from autoagent.history.looks import Looks
 from autoagent.journal import Journal, artifact, make_folder, read, replace_file, seal
 from autoagent.places import config_folder, new_run_folder, state_folder
+from autoagent.sandbox.process import ended_ns
 from autoagent.state import State, apply
 
 _KEPT = re.compile(rb'"([0-9a-f]{64})"')  # what may name an artifact
@@ -242,7 +243,7 @@ def _interrupted(journal: Journal, workspace: Path) -> list[Deed]:
     with closing(WorkspaceHistory(journal.folder / "undo", workspace, forbidden=_own_folders())) as history:
         call_id = history.unfinished()
         begun = pending is not None and any(call.id == call_id and call.started for call in pending.calls)
-        changed = history.end(call_id) if begun else ()
+        changed = history.end(call_id, ended_ns(journal.folder / "programs" / call_id)) if begun else ()
     return [Deed(step_of(call_id), changed)] if changed else []
 
 

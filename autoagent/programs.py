@@ -28,7 +28,8 @@ class Ran:
     """How a program ended, or that it runs on (`background`).
 
     `code` is its exit code, or the number of the signal that ended it. `output` is what it wrote to both of its
-    outputs, the head and the tail where that was much: `dropped` bytes between them are not kept.
+    outputs, the head and the tail where that was much: `dropped` bytes between them are not kept. `ended_ns` is when
+    all of it had ended, in ns of the epoch, of one whose run died meanwhile; 0 where nobody knows.
     """
 
     ended: Literal["exited", "signalled", "timed_out", "stopped", "lost", "background"]
@@ -37,6 +38,7 @@ class Ran:
     dropped: int = 0
     seconds: float = 0.0
     id: str = ""  # of one in the background
+    ended_ns: int = 0
 
 
 @dataclass(frozen=True)

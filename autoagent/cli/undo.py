@@ -34,6 +34,7 @@ from autoagent.history.differences import as_text, difference
 from autoagent.journal import Journal, artifact, read
 from autoagent.masking import Mask
 from autoagent.places import config_folder, find_run, is_live, runs_folder, state_folder
+from autoagent.sandbox.process import ended_ns
 from autoagent.state import State, fold
 from autoagent.terminal.calls import diff_lines
 from autoagent.terminal.inert import inert
@@ -82,7 +83,7 @@ def undo(
     with _told(), Journal(folder) as journal, _history(folder, journal.state) as history:
         journal.mask = click.get_current_context().ensure_object(Mask)
         events = list(read(folder))
-        done = [*deeds(events, lambda name: artifact(folder, name)), *_interrupted(journal.state, history)]
+        done = [*deeds(events, lambda name: artifact(folder, name)), *_interrupted(folder, journal.state, history)]
         wanted = _only(journal.state, _chosen(journal.state, done, step, to_step, redo=redo), files)
         found = plan(wanted, history.now([one.path for one in wanted], keep=False))
         page = _page(journal.state)
@@ -115,7 +116,7 @@ def diff(run: str, files: Sequence[str], step: int | None) -> None:
         state = fold(read(folder)) if live else opened.enter_context(Journal(folder)).state
         history = opened.enter_context(_history(folder, state, reader=live))
         done = deeds(read(folder), lambda name: artifact(folder, name))
-        done += [] if live else _interrupted(state, history)
+        done += [] if live else _interrupted(folder, state, history)
         if step:
             _require_step(state, step)
             done = [deed for deed in done if deed.step == step and not deed.by_person]
@@ -153,10 +154,10 @@ def _history(folder: Path, state: State, *, reader: bool = False) -> Generator[W
         yield history
 
 
-def _interrupted(state: State, history: WorkspaceHistory) -> list[Deed]:
+def _interrupted(folder: Path, state: State, history: WorkspaceHistory) -> list[Deed]:
     """What a command did in whose midst the run died. Also keeps what the last command left, if that is to do."""
     call_id = history.unfinished()
-    changed = history.end(call_id) if call_id else ()
+    changed = history.end(call_id, ended_ns(folder / "programs" / call_id)) if call_id else ()
     begun = state.pending.calls if state.pending else ()
     return [Deed(step_of(call_id), changed) for call in begun if call.id == call_id and call.started and changed]
 

@@ -52,6 +52,11 @@ class Look(NamedTuple):
             and (self.kind == "link" or self.mode == stat.S_IMODE(status.st_mode))
         )
 
+    def is_younger_than(self, moment_ns: int) -> bool:
+        """Whether it was changed after that moment; False where its times can't tell."""
+        changed_ns = self.ctime_ns or time.time_ns() - UNSURE_NS
+        return self.kind != "folder" and changed_ns > moment_ns + UNSURE_NS
+
     @property
     def state(self) -> FileState:
         """Where no content is kept, size and time tell one content from another."""

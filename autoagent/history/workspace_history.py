@@ -65,8 +65,11 @@ class WorkspaceHistory:
         )
         return self._save()
 
-    def end(self, call_id: str) -> tuple[FileChange, ...]:
-        """What the command changed, by path. Empty for a call that never began."""
+    def end(self, call_id: str, ended_ns: int = 0) -> tuple[FileChange, ...]:
+        """What the command changed, by path. Empty for a call that never began.
+
+        `ended_ns`: when it had ended, where that was long before. What changed since then somebody else did.
+        """
         if not self._is_there():
             return ()
         self._open()
@@ -75,7 +78,7 @@ class WorkspaceHistory:
             return ()
         if call.is_open:
             found = self._look(call.paths, keep="where it fits")
-            changed = joined(call.changed, self._differences(found, call))
+            changed = joined(call.changed, self._differences(found, call, ended_ns))
             self._take(found)
             call = self._call = call.model_copy(update={"is_open": False, "changed": changed})
             if found.looks:  # else the next look at the open call finds the same: nothing
@@ -326,11 +329,11 @@ class WorkspaceHistory:
         sha256 = fingerprint(target) if keep == "never" else self._copies.keep(target)
         return look_of("link", status, sha256, kept=True)
 
-    def _differences(self, found: "_Found", call: Call) -> tuple[FileChange, ...]:
+    def _differences(self, found: "_Found", call: Call, ended_ns: int = 0) -> tuple[FileChange, ...]:
         changes: list[FileChange] = []
         for path, look in found.looks.items():
             old = self._looks.get(path)
-            if old is None and look is None:
+            if (old is None and look is None) or (ended_ns and look and look.is_younger_than(ended_ns)):
                 continue
             before = old.state if old else ABSENT
             if old is None and look and look.kind == "folder" and not look.kept:

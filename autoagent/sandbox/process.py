@@ -132,7 +132,10 @@ class SandboxedPrograms:
         return call.ran()
 
     def outcome(self, call_id: str) -> Ran | None:
-        folder = self._folder / call_id
+        ran = self._outcome(self._folder / call_id)
+        return ran and replace(ran, ended_ns=ended_ns(self._folder / call_id))
+
+    def _outcome(self, folder: Path) -> Ran | None:
         for leave in folder.glob(f"{_LEAVE}*"):  # from now on its shim, which may be on its way, starts nothing
             leave.unlink(missing_ok=True)
         try:
@@ -411,6 +414,14 @@ def _threads_of_the_machine() -> int:
         return int(Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
     except (OSError, ValueError, IndexError):
         return 4_096
+
+
+def ended_ns(folder: Path) -> int:
+    """When the program whose spool this is had ended with all that it started; 0 where nobody knows."""
+    try:
+        return (folder / "exit").stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _recorded(folder: Path) -> Ran | None:
