@@ -1,7 +1,7 @@
 """Programs that a run starts: what is to run, what holds it, how it ended."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 CODE = "{code}"  # in a Program's argv
@@ -38,7 +38,7 @@ class Ran:
     dropped: int = 0
     seconds: float = 0.0
     id: str = ""  # of one in the background
-    ended_ns: int = 0
+    ended_ns: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
