@@ -198,6 +198,15 @@ def test_nothing_is_sent_without_a_person_after_text_from_outside(
     assert "sent hunter2" not in [o.text for o in observations(state)]
 
 
+def test_a_host_that_is_not_there_said_nothing_but_one_that_led_to_it_did(world: World, site: Site) -> None:
+    nowhere = "http://nowhere.invalid/x"
+    site.redirects["/go"] = nowhere
+    with ModelServer([browse(nowhere), browse(f"{site.url}/go"), done("ok")]) as server:
+        state = world.run(server, goal=f"Read {nowhere} and {site.url}/go", **flags(site))
+    assert outcomes(state)[:2] == [("browse", "failed"), ("browse", "failed")]
+    assert [o.outside for o in observations(state)[:2]] == [False, True]
+
+
 def test_what_is_read_again_is_still_from_outside(world: World, site: Site) -> None:
     page, _ = attack(site)
     again = thought(commands=[("read_observation", {"id": "1.1"}), ("list_files", {})])

@@ -182,8 +182,8 @@ class Fetcher:
                 f"This machine cannot look up {target.host}, so nobody can say what a proxy would reach by that name."
             ) from found
         if isinstance(found, socket.gaierror) and found.errno == socket.EAI_AGAIN:
-            raise CommandError(f"{target.host} cannot be looked up now: no network, or no answer from DNS.") from found
-        raise CommandError(f"There is no host {target.host}.") from found
+            raise refused(f"{target.host} cannot be looked up now: no network, or no answer from DNS.") from found
+        raise refused(f"There is no host {target.host}.") from found
 
     def _look_up(self, host: str, port: int, deadline: "_Deadline") -> Sequence[str] | OSError:
         """In a thread of its own: the C library waits for DNS as long as it likes."""
