@@ -354,11 +354,9 @@ def start_run(
     The files of an `untrusted` folder are text from outside from the first step on, and so is what earlier runs kept of
     such text. `network_by` is who wants programs to reach the network, where the setup says so.
 
-    Raises JournalError where that can't be written, and ConfigError for a check that nothing could hold while it runs.
+    Raises JournalError where that can't be written, and ConfigError for a criterion that nothing here could decide.
     """
-    check = next((one.command for one in criteria if one.command), "")
-    if check and setup.sandbox == "none" and not setup.unsandboxed:
-        raise ConfigError(f"--check {check!r}: nothing here can hold programs. Install bubblewrap, or add --no-sandbox")
+    _check_criteria([one for one in criteria if one.text not in goals], setup)  # a goal was not given to be judged
     for pattern in _fitting_nothing(setup):
         notify(f"--protect {pattern}: no file of the workspace fits it")
     registry = make_registry(setup, notify, commands)
@@ -390,6 +388,16 @@ def start_run(
     if criteria:
         journal.append(CriteriaSet(criteria=tuple(criteria), by="flags"))
     return journal
+
+
+def _check_criteria(criteria: Sequence[Criterion], setup: Setup) -> None:
+    check = next((one.command for one in criteria if one.command), "")
+    if check and setup.sandbox == "none" and not setup.unsandboxed:
+        raise ConfigError(f"--check {check!r}: nothing here can hold programs. Install bubblewrap, or add --no-sandbox")
+    unjudged = next((one.text for one in criteria if not one.checkable), "")
+    if unjudged and setup.review == "off":
+        advice = "Leave the review on (--review auto), or give it as --check or --expect"
+        raise ConfigError(f'with --review off nobody would judge "{unjudged[:80]}". {advice}')
 
 
 def _fitting_nothing(setup: Setup) -> list[str]:

@@ -239,6 +239,7 @@ def test_a_cost_limit_of_zero_sends_nothing(shell: Shell) -> None:
     [
         (["--max-cost", "-1"], "-1 is less than 0"),
         (["--max-cost", "nan"], "nan is no finite number"),
+        (["--review", "off", "--done-when", "the moon is cheese"], 'nobody would judge "the moon is cheese"'),
         (["--max-time", "soon"], "write 90 (seconds), 15m or 2h"),
         (["-m", "no-such-model"], "no key and no server"),
         (["--base-url", "http://203.0.113.1/v1", "-m", "mine", "--max-cost", "1"], 'prices."mine"'),
