@@ -227,3 +227,12 @@ def test_a_figure_of_the_goal_that_is_stated_needs_evidence(tmp_path: Path) -> N
     run.journal.close()
 
     assert loose == ["5,855 euros", "2031"] or loose == ["5,855", "2031"]
+
+
+def test_the_header_of_a_table_is_shown_where_it_stands_and_not_where_the_loader_names_its_columns(run: Run) -> None:
+    text = "costs.csv, lines 1-2 of 2, 3 columns: «month; team; amount»\n1\tmonth,team,amount\n2\tMay,A,12"
+    id = run.does("read_file", text, args={"path": "costs.csv"}, seen={"costs.csv": "x"})
+    found = claimed(run, "It has a column for the team", "month,team,amount", id)
+
+    assert text[found.start : found.end] == "month,team,amount"
+    assert found.problem == ""

@@ -34,13 +34,18 @@ def check(claim: Claim, reads: Reads, index: Index) -> CheckedClaim:
     others = [source for source in reads.sources if source not in named]
     own, short, work = "", False, index.share()
     few = quotes.too_short(claim.quote)
+    in_head: tuple[Source, quotes.Place] | None = None
     for source, place in index.places(claim.quote, work, named if few else [*named, *others]):
         if few and not quotes.is_whole_cell(place, source.text, commas=_has_commas(source)):
             short = True
         elif not (work.spend(source.weight(place.start, place.end)) and shows(source, place, claim.text)):
             own = KEPT if source.command == "recall" else OWN_WORDS
+        elif place.start < source.head_end:  # what a loader says of a file; its own line is the better place
+            in_head = in_head or (source, place)
         else:
             return _found(claim, source, place, named, index)
+    if in_head:
+        return _found(claim, *in_head, named, index)
     if work.is_spent:
         return _without(claim, UNSEARCHED)
     if own or short:

@@ -79,6 +79,12 @@ class Source:
         pattern = _OF_FILE if self.first_line else _OF_SEARCH if self.command == "search_files" else None
         return pattern.sub(lambda found: " " * len(found[0]), self.text) if pattern else self.text
 
+    @cached_property
+    def head_end(self) -> int:
+        """Where its first numbered line begins; 0 where no line has a number."""
+        found = _LINE_NUMBER.search(self.text) if self.first_line else None
+        return found.start() if found else 0
+
     def flags(self, start: int, end: int) -> list[tuple[int, bool]]:
         """The words at a place, by where each begins, and whether it is the model's own."""
         if not self.regions:
