@@ -72,7 +72,7 @@ def test_what_runs_in_the_background_can_not_exchange_what_a_check_reads(world: 
     started = thought(commands=[("run_shell", {"command": flips, "background": True})])
     script = [started, done("passes"), thought(commands=[("give_up", {"reason": "no"})])]
     state, _ = asked_by(world, script, check("sleep 0.4; python3 test_a.py"), review="off")
-    assert state.status == "unreached"
+    assert state.status == "unreached", (state.reason, state.verdicts, state.put_back, state.steps)
 
 
 @pytest.mark.parametrize("pattern", ["data/", "data", "./data/*", "data/*"])
