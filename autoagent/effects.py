@@ -130,7 +130,7 @@ class Effects:
                     result = Result("ok", part.text, part.whole, part.says_more, part.outside)
         except CommandError as error:
             result = self._failed(planned, error)
-        except Exception as error:  # noqa: BLE001  # plugins raise anything; the run goes on
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # plugins raise anything; the run goes on
             result = surprise(error)
         seconds = time.monotonic() - began
         if bound.command.effect in ("writes", "executes"):
@@ -311,7 +311,7 @@ def failed(error: CommandError) -> Result:
     return Result("failed", str(error), detail=error.control if isinstance(error, SandboxError) else "")
 
 
-def surprise(error: Exception) -> Result:
+def surprise(error: BaseException) -> Result:
     return Result("failed", f"{type(error).__name__}: {error}", detail=traceback.format_exc())
 
 

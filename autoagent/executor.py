@@ -88,7 +88,7 @@ class Executor:
         except CommandError as error:
             command = self.registry.get(call.call.name)
             return self._finish(call, failed(error), seen, ends_batch=command is None or command.effect != "reads")
-        except Exception as error:  # noqa: BLE001  # plugins raise anything; the run goes on
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # plugins raise anything; the run goes on
             return self._finish(call, surprise(error), seen, ends_batch=True)
         planned = planned if isinstance(planned, Change | Program) else None
         if bound.command.effect == "ends":
@@ -246,7 +246,11 @@ class Executor:
         done: SimpleQueue[tuple[int, Result]] = SimpleQueue()
 
         def read(at: int) -> None:
-            done.put((at, self.effects.do("", bound[at], None, self._env(seen[at], shares[at]), None)))
+            try:
+                result = self.effects.do("", bound[at], None, self._env(seen[at], shares[at]), None)
+            except BaseException as error:  # noqa: BLE001  # else nobody would ever hear of it
+                result = surprise(error)
+            done.put((at, result))
 
         for at in range(len(bound)):
             threading.Thread(target=read, args=(at,), daemon=True, name=f"read {at}").start()
@@ -360,7 +364,7 @@ class Executor:
             completion = bound.run(env)
         except CommandError as error:
             return self._finish(call, Result("failed", str(error)), seen)
-        except Exception as error:  # noqa: BLE001  # plugins raise anything; the run goes on
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # plugins raise anything; the run goes on
             return self._finish(call, surprise(error), seen)
         assert isinstance(completion, Completion)
         completion = replace(completion, result=_whole(completion.result))

@@ -16,7 +16,7 @@ from autoagent.inbox import InboxMessage
 from autoagent.journal import read, state_of
 from autoagent.memory import OBSERVED_SHARE
 from autoagent.places import is_live
-from autoagent.registry import command
+from autoagent.registry import Effect, command
 from autoagent.testing import ContextOverflow, Failure, ModelServer, Repeat, Reply, done, thought
 
 SMALL_WINDOW = """
@@ -158,6 +158,34 @@ def test_whatever_a_plugin_raises_or_says_the_run_goes_on(world: World) -> None:
     assert [outcome for _, outcome in outcomes(state)][:4] == ["failed", "failed", "failed", "ok"]
     assert state.status == "reached"
     assert "KeyError: 'missing'" in last_message(server)
+
+
+@pytest.mark.parametrize("effect", ["reads", "executes", "ends"])
+def test_a_plugin_that_wants_to_exit_fails_and_ends_no_run(world: World, effect: Effect) -> None:
+    def parse() -> Any:
+        """Parse arguments as a program does."""
+        sys.exit("unknown argument --nope")
+
+    parse.__annotations__["return"] = Completion if effect == "ends" else str
+
+    with ModelServer([thought(commands=[("parse", {})]), done("ok")]) as server:
+        state = world.run(server, commands=[command(effect)(parse)])
+    assert (state.status, outcomes(state)[0]) == ("reached", ("parse", "failed"))
+    assert "unknown argument --nope" in last_message(server)
+
+
+def test_whatever_a_reading_command_raises_somebody_hears_of_it(world: World) -> None:
+    class Ended(BaseException): ...
+
+    @command("reads")
+    def peek() -> str:
+        """End its thread."""
+        raise Ended("no more")
+
+    with ModelServer([thought(commands=[("peek", {})]), done("ok")]) as server:
+        state = world.run(server, commands=[peek])
+    assert (state.status, outcomes(state)[0]) == ("reached", ("peek", "failed"))
+    assert "Ended: no more" in last_message(server)
 
 
 def test_a_command_that_ends_a_run_and_fails_is_told_to_the_model(world: World) -> None:

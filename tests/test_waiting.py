@@ -9,6 +9,7 @@ from types import FrameType
 
 import pytest
 
+from autoagent.commands.side_by_side import side_by_side
 from autoagent.waiting import next_of
 
 
@@ -45,3 +46,11 @@ def test_what_comes_is_given_and_what_does_not_come_in_time_is_empty() -> None:
     assert next_of(queue, 0) == 7
     with pytest.raises(Empty):
         next_of(queue, 0.01)
+
+
+def test_a_task_that_wants_to_exit_ends_alone() -> None:
+    def leave() -> str:
+        raise SystemExit("enough")
+
+    left, stayed = side_by_side([leave, lambda: "read"], threads=1, within_s=5)
+    assert (str(left), stayed) == ("SystemExit: enough", "read")

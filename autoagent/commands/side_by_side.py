@@ -34,6 +34,8 @@ def side_by_side(tasks: Sequence[Callable[[], T]], *, threads: int, within_s: fl
                 done.put((at, tasks[at]()))
             except Exception as error:  # noqa: BLE001  # handed to whoever waits
                 done.put((at, error))
+            except BaseException as error:  # noqa: BLE001  # it ends the task, not whoever waits
+                done.put((at, CommandError(f"{type(error).__name__}: {error}")))
 
     for number in range(min(threads, len(tasks))):
         threading.Thread(target=work, daemon=True, name=f"side by side {number}").start()
