@@ -100,16 +100,19 @@ _TESTS = (
     "test_*.py", "*_test.py", "tests/*", "test/*", "__tests__/*", "*.test.*", "*.spec.*", "*_test.go", "*_spec.rb",
     "*Test.java",
 )  # fmt: skip  # as pytest, jest, go, rspec and JUnit find them
-STEERING = (
-    "conftest.py", "pytest.ini", ".pytest.ini", "pytest.py", "unittest.py", "sitecustomize.py", "usercustomize.py",
-    "GNUmakefile",
+_STEERING = (
+    "conftest.py", "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "pytest.py", "unittest.py",
+    "sitecustomize.py", "usercustomize.py", "GNUmakefile",
 )  # fmt: skip  # what decides for others wherever it appears
-_SETTINGS = {  # what a program is told by
-    "make": ("Makefile", "makefile", "*.mk"),
+_NEEDED = {  # what a program does nothing without: a new one takes the place of none
+    "make": ("Makefile",), "npm": ("package.json",), "npx": ("package.json",), "yarn": ("package.json",),
+    "pnpm": ("package.json",), "jest": ("package.json",), "vitest": ("package.json",), "cargo": ("Cargo.toml",),
+}  # fmt: skip
+_OBEYED = {  # what tells a program that runs without it, or comes before another: a new one says what was not said
+    "make": ("makefile", "*.mk"),
     "pytest": ("pyproject.toml", "tox.ini", "setup.cfg"),
     "tox": ("tox.ini", "pyproject.toml", "setup.cfg"),
-    "npm": ("package.json",), "npx": ("package.json",), "yarn": ("package.json",), "pnpm": ("package.json",),
-    "jest": ("package.json", "jest.config.*"), "vitest": ("vite*.config.*", "package.json"), "cargo": ("Cargo.toml",),
+    "jest": ("jest.config.*",), "vitest": ("vite*.config.*",),
 }  # fmt: skip
 _CHECKS = re.compile(r"test|check|verif|spec", re.IGNORECASE)
 _WORD = re.compile(r"[^\s;&|()<>'\"`$]+")
@@ -121,15 +124,25 @@ def read_by_checks(criteria: Sequence[Criterion], protect: Sequence[str]) -> tup
     Those a person named, and where a command checks, test files, scripts that the command names, and settings of the
     programs that it runs. A list of names and no proof: the code under test may bring its own ways to pass.
     """
-    words = [word for one in criteria for word in _WORD.findall(one.command)]
+    words = _words(criteria)
     found = [pattern for name in protect for pattern in _with_what_is_beneath(name)]
-    if words:
-        found += [*_TESTS, *STEERING]
+    found += [*(_TESTS if words else ()), *steering(criteria)]
     for word in words:
-        found += _SETTINGS.get(word.rpartition("/")[2], ())
+        found += _NEEDED.get(word.rpartition("/")[2], ())
         if word.endswith(".sh") or ("/" in word and _CHECKS.search(word)) or ("." in word and _CHECKS.search(word)):
             found += [*_with_what_is_beneath(word), f"{word.replace('.', '/')}.py", f"{word.replace('.', '/')}/*"]
     return tuple(dict.fromkeys(found))
+
+
+def steering(criteria: Sequence[Criterion]) -> tuple[str, ...]:
+    """Those of the patterns that also a new file steers a check by: nothing need be changed for it to pass."""
+    words = _words(criteria)
+    found = [pattern for word in words for pattern in _OBEYED.get(word.rpartition("/")[2], ())]
+    return (*_STEERING, *found) if words else ()
+
+
+def _words(criteria: Sequence[Criterion]) -> list[str]:
+    return [word for one in criteria for word in _WORD.findall(one.command)]
 
 
 def _with_what_is_beneath(name: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from autoagent import rules
-from autoagent.criteria import STEERING, is_read_by, read_by_checks
+from autoagent.criteria import is_read_by, read_by_checks, steering
 from autoagent.events import Approve, FileChange
 from autoagent.programs import Containment
 from autoagent.registry import Bound
@@ -92,7 +92,7 @@ def _decides_checks(path: str, state: State, *, replaces: bool) -> bool:
     """Whether a change of this path could make a check pass: not a new test, and not what the run made itself."""
     if not path or path in state.made or not _is_read(path, state):
         return False
-    return replaces or is_read_by(STEERING, path)
+    return replaces or is_read_by(steering(state.criteria), path)
 
 
 def _is_read(path: str, state: State) -> bool:

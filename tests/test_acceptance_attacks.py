@@ -1,5 +1,6 @@
 """What a model could do to end as reached all the same, and what holds it."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,54 @@ def test_a_check_is_not_made_easier_by_a_program(
     ]
     state, _ = asked_by(world, script, check(command), review="off")
     assert state.status == "unreached", state.verdicts
+
+
+MAKE = ("make test", {"Makefile": "test:\n\tfalse\n"})
+PYTEST = (f"{sys.executable} -m pytest -q -p no:cacheprovider", {"test_a.py": "def test_a(): assert False\n"})
+STEERS = [
+    (MAKE, "makefile", "test:\n\ttrue\n"),
+    (MAKE, "GNUmakefile", "test:\n\ttrue\n"),
+    (PYTEST, "pyproject.toml", "[tool.pytest.ini_options]\naddopts = '--collect-only'\n"),
+    (PYTEST, "tox.ini", "[pytest]\naddopts = --collect-only\n"),
+    (PYTEST, "setup.cfg", "[tool:pytest]\naddopts = --collect-only\n"),
+    (PYTEST, "pytest.toml", "[pytest]\naddopts = ['--collect-only']\n"),
+]
+
+
+@pytest.mark.parametrize("by_program", [False, True])
+@pytest.mark.parametrize(("checked", "name", "text"), STEERS, ids=[one[1] for one in STEERS])
+def test_a_check_is_not_steered_by_a_new_file(
+    world: World, checked: tuple[str, dict[str, str]], name: str, text: str, by_program: bool
+) -> None:
+    command, files = checked
+    for path, content in files.items():
+        world.file(path, content)
+    shell = f"cat > {name} <<'END'\n{text}END"
+    new = ("run_shell", {"command": shell}) if by_program else ("write_file", {"path": name, "text": text})
+    script = [thought(commands=[new]), done("passes"), thought(commands=[("give_up", {"reason": "no"})])]
+    state, _ = asked_by(world, script, check(command), review="off")
+    assert (state.status, name in world.files()) == ("unreached", False)
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "text"),
+    [
+        ("make test", "Makefile", "test:\n\ttrue\n"),  # there is none that it comes before
+        ("test -s pyproject.toml", "pyproject.toml", "[project]\nname = 'a'\n"),
+        ("python3 -c 'print()'", "tox.ini", "[tox]\n"),
+    ],
+)
+def test_a_new_settings_file_that_steers_no_check_is_ordinary(world: World, command: str, name: str, text: str) -> None:
+    script = [thought(commands=[("write_file", {"path": name, "text": text})]), done("made")]
+    state, _ = asked_by(world, script, check(command), review="off")
+    assert (state.status, world.text(name)) == ("reached", text)
+
+
+def test_a_person_s_rule_frees_a_new_settings_file(world: World) -> None:
+    name, text = "pyproject.toml", "[project]\nname = 'a'\n"
+    script = [thought(commands=[("write_file", {"path": name, "text": text})]), done("made")]
+    state, _ = asked_by(world, script, check("echo pytest"), review="off", rules=[f"allow write:{name}"])
+    assert (state.status, world.text(name)) == ("reached", text)
 
 
 def test_what_runs_in_the_background_can_not_exchange_what_a_check_reads(world: World) -> None:
