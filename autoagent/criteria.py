@@ -76,19 +76,30 @@ def check_words(criterion: Criterion) -> str:
     return " and ".join(found)
 
 
-_BREAK, _SHOWN = "\n", 200  # of a proof in a list
+_ID, _NAME = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.])"), re.compile(r"[\w./#:-]{1,80}")
 
 
 def listed(criteria: Sequence[Criterion], verdicts: Sequence[Verdict]) -> list[str]:
-    """Each criterion with its state, one a line, for the model."""
+    """Each criterion with its state and where that is from, one a line, for the model.
+
+    No proof: that is a page's or a program's words, and it stands, fenced, in the observation that told of it.
+    """
     found = {verdict.criterion: verdict for verdict in verdicts}
     lines: list[str] = []
     for number, criterion in enumerate(criteria, 1):
         verdict, how = found.get(number), check_words(criterion)
         how = f" (the program checks: {how})" if how and how != criterion.text else ""
-        came = f" — {_WORDS[verdict.state]}: {verdict.proof.partition(_BREAK)[0][:_SHOWN]}" if verdict else ""
+        came = f" — {_WORDS[verdict.state]}{_from(verdict)}" if verdict else ""
         lines.append(f"{number}. {criterion.text}{how}{came}")
     return lines
+
+
+def _from(verdict: Verdict) -> str:
+    """Where a review found it, as far as that is a name: a reviewer may copy a page's words there too."""
+    source = verdict.source.strip() if verdict.by == "review" else ""
+    ids = _ID.findall(source)
+    named = ", ".join(ids[:3]) or (source if _NAME.fullmatch(source) else "")
+    return f" ({named})" if named else ""
 
 
 _WORDS = {"met": "met", "unmet": "not met", "unclear": "cannot tell", "person": "a person decides"}

@@ -6,6 +6,7 @@ that is new each time. Nothing before the end is rewritten until the high-water 
 
 import hashlib
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ INDEX_SHARE = 3  # of a summary
 INDEX = "Earlier results, to be read again with read_observation:"
 DIGEST_CHARS = 200  # of an observation
 FRAMING_TOKENS = 40  # delimiters and message framing of one observation or reply
+OURS = ("refused", "skipped")  # outcomes that are told in our words or a person's: no data
 Count = Callable[[str], int]
 
 
@@ -94,15 +96,19 @@ def _observed(observation: Observation, nonce: str) -> str:
     if observation.call is None:
         return f"Your reply could not be used: {observation.text}"
     head = f"Observation {observation.id}, {observation.call.name}: {observation.outcome}"
-    if observation.outcome in ("refused", "skipped"):  # our words or a person's, no data
+    if observation.outcome in OURS:
         return f"{head}. {observation.text}"
     return fenced(head, observation.text, f"{nonce} {observation.id}")
 
 
 def fenced(head: str, text: str, nonce: str) -> str:
     """Text from outside between delimiters that it can't know, below a line of ours."""
-    mark = hashlib.sha256(nonce.encode()).hexdigest()[:8]
+    mark = _mark(nonce)
     return f"{head}\n<<<{mark}\n{text}\n{mark}>>>"
+
+
+def _mark(nonce: str) -> str:
+    return hashlib.sha256(nonce.encode()).hexdigest()[:8]
 
 
 def volatile_tail(state: State, context_tokens: int, fixed_tokens: int) -> str:
@@ -229,25 +235,38 @@ def digest(state: State, upto: int, limit: int, count: Count) -> str:
     What does not fit is left out: first the oldest that went well, then the oldest failures and messages.
     """
     before = state.summary.partition(f"\n{INDEX}")[0]
-    head = [clip(before, limit // 2, count)] if before else []
+    head = [_whole_fences(clip(before, limit // 2, count))] if before else []
     if state.wrote:
         head.append(clip(f"Files written so far: {', '.join(state.wrote)}.", limit // 4, count))
     observations = [observation for step in state.steps[state.summarized : upto] for observation in step.observations]
-    lines = dict(enumerate(map(_digest_line, observations)))
+    lines = {at: _digest_line(observation, state.nonce) for at, observation in enumerate(observations)}
     rest = sorted(lines, key=lambda at: observations[at].call is None or observations[at].outcome != "ok")
     while rest and count("\n".join([*head, *lines.values()])) > limit:
         dropped = max(1, len(rest) // 8)
         for at in rest[:dropped]:
             del lines[at]
         rest = rest[dropped:]
-    return clip("\n".join([*head, *lines.values()]), limit, count)
+    return _whole_fences(clip("\n".join([*head, *lines.values()]), limit, count))
 
 
-def _digest_line(observation: Observation) -> str:
+def _digest_line(observation: Observation, nonce: str) -> str:
+    """What the command came to in one line; what it said stands between delimiters there too."""
     if observation.call is None:
         return f"{observation.id}: {observation.text[:500]}"
     given = {name: value for name, value in observation.call.args.items() if value is not None}
     args = ", ".join(f"{name}={str(value)[:60]!r}" for name, value in given.items())
-    first = " ".join(observation.text.split())[:DIGEST_CHARS]
+    head = f"{observation.id} {observation.call.name}({args}): {observation.outcome}"
     more = "…" if len(observation.text) > DIGEST_CHARS else ""
-    return f"{observation.id} {observation.call.name}({args}): {observation.outcome}: {first}{more}"
+    said = " ".join(observation.text.split())[:DIGEST_CHARS] + more
+    if not said or observation.outcome in OURS:
+        return f"{head}: {said}"
+    mark = _mark(f"{nonce} {observation.id}")
+    return f"{head}: <<<{mark} {said} {mark}>>>"
+
+
+def _whole_fences(text: str) -> str:
+    """Without lines that were cut between two delimiters."""
+    return "\n".join(line for line in text.split("\n") if not _HALF.search(_FENCED.sub("", line)))
+
+
+_FENCED, _HALF = re.compile(r"<<<([0-9a-f]{8}) .* \1>>>"), re.compile("<<<[0-9a-f]{8} | [0-9a-f]{8}>>>")
