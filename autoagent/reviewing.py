@@ -8,11 +8,12 @@ from typing import Any, cast
 from autoagent.claims import Evidence
 from autoagent.criteria import Criterion, Verdict
 from autoagent.errors import ThoughtError
-from autoagent.memory import FRAMING_TOKENS, Count, allot, clip, fenced
+from autoagent.memory import FRAMING_TOKENS, Count, clip, fenced
 from autoagent.passages import excerpt
 from autoagent.reading import read_object
 
 _STATES: Mapping[str, Any] = {"met": "met", "not met": "unmet", "cannot tell": "unclear", "only a person": "person"}
+ASKED = 2_000  # characters of the goal that passages are chosen by: each word of them takes time
 LEAST = 20  # tokens of a part, to be of use
 _SHORTEST, _SHORTEST_WITH_FIGURE = 8, 4  # letters and digits of a passage that shows anything
 _TEXT = {"type": "string"}
@@ -63,29 +64,42 @@ def material(
     """What the reviewer sees within `limit` tokens: goal, criteria to judge, result, evidence, files, what was read.
 
     `files` are those made or changed, by path, as a difference where they were there before; `read` the observations
-    by id, each between delimiters that its text can't know. Of what is too long the passages that matter for the
-    criteria are shown.
+    by id, each between delimiters that its text can't know. Of what is too long the passages that matter for
+    the goal and the criteria are shown.
     """
     asked = "\n".join(f"{number}. {criterion.text}" for number, criterion in criteria.items())
     result = clip(result, limit // 3, count)
     looked_up = clip("\n".join(_evidence_lines(evidence)), limit // 6, count)
     head = [f"# Goal\n\n{goal}", f"# Criteria to judge\n\n{asked}", f"# Result\n\n{result}"]
     head.append(f"# Evidence\n\n{looked_up}")
-    room = max(0, limit - count("\n\n".join(head)) - FRAMING_TOKENS * (len(files) + len(read)))
     parts = {f"# File {path}": text for path, text in files.items() if text.strip()}
     parts |= {f"# Observation {id}": text for id, text in read.items() if text.strip()}
-    sizes = [count(text) for text in parts.values()]
-    shares = allot(room, sizes)
-    question = " ".join(criterion.text for criterion in criteria.values())
-    shown = {
-        name: excerpt(text, question, share, count)
-        for (name, text), share, size in zip(parts.items(), shares, sizes, strict=True)
-        if share >= min(size, LEAST)
-    }
+    question = " ".join([goal[:ASKED], *(criterion.text for criterion in criteria.values())])
+    shown = _shown(parts, question, limit - count("\n\n".join(head)), count)
     quotes = [claim.quote for claim in (evidence.claims if evidence else ()) if claim.found]
     supported = _without(result, [fact.text for fact in (evidence.loose if evidence else ())])
     fences = [fenced(name, text, nonce) for name, text in shown.items()]
     return Material("\n\n".join([*head, *fences]), "\n".join([*shown.values(), *quotes, supported]))
+
+
+def _shown(parts: Mapping[str, str], question: str, room: int, count: Count) -> dict[str, str]:
+    """Within `room` tokens the small parts whole, then of each other its passages that matter, and whole what fits yet.
+
+    What a small part leaves of its share is the larger ones'.
+    """
+    sizes = {name: count(text) for name, text in parts.items()}
+    order, shown, left = sorted(parts, key=sizes.__getitem__), dict[str, str](), room
+    for rank, name in enumerate(order):
+        share = min(sizes[name], left // (len(order) - rank) - FRAMING_TOKENS)
+        if share >= min(sizes[name], LEAST):
+            shown[name] = excerpt(parts[name], question, share, count)
+            left -= count(shown[name]) + FRAMING_TOKENS
+    for name in order:
+        more = sizes[name] - count(shown[name]) if name in shown else sizes[name] + FRAMING_TOKENS
+        if more <= left:
+            shown[name] = parts[name]
+            left -= more
+    return {name: shown[name] for name in parts if name in shown}
 
 
 def _without(result: str, loose: Sequence[str]) -> str:
