@@ -223,7 +223,7 @@ class Acceptance:
             reply = answer.reply.text
             self._record(answer.event("acceptance"))
         try:
-            verdicts = reviewing.verdicts(reply, asked, state.goal, shown.shows)
+            verdicts = reviewing.verdicts(reply, asked, state.goal, shown)
         except ThoughtError as error:
             verdicts = _cannot_tell(asked, f"the review can't be read: {error}")
         return self._judged(call, verdicts, state.reviews + 1)

@@ -107,6 +107,7 @@ _WORDS = {"met": "met", "unmet": "not met", "unclear": "cannot tell", "person": 
 
 GOAL = "The goal is reached in full, and what the result says of it is shown by what was read or made."
 GOAL_IN_KOREAN = "목표를 빠짐없이 이루었고, 결과가 말하는 것은 읽거나 만든 것이 보여 준다."
+GOALS = (GOAL, GOAL_IN_KOREAN)
 _TESTS = (
     "test_*.py", "*_test.py", "tests/*", "test/*", "__tests__/*", "*.test.*", "*.spec.*", "*_test.go", "*_spec.rb",
     "*Test.java",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from autoagent.claims import Evidence
-from autoagent.criteria import Criterion, Verdict
+from autoagent.criteria import GOALS, Criterion, Verdict
 from autoagent.errors import ThoughtError
 from autoagent.memory import FRAMING_TOKENS, Count, clip, fenced
 from autoagent.passages import excerpt
@@ -43,10 +43,15 @@ SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Material:
-    """What a reviewer sees; `shows` is the part that a passage may be of: no words of the goal or of the program."""
+    """What a reviewer sees, and what a passage may be of: no words of the goal or of the program.
+
+    `shows` is what was read or made, and the lines of the result that hold nothing without evidence. The whole `result`
+    shows only what it says itself, not that it is so.
+    """
 
     text: str
     shows: str
+    result: str
 
 
 def material(
@@ -79,7 +84,7 @@ def material(
     quotes = [claim.quote for claim in (evidence.claims if evidence else ()) if claim.found]
     supported = _without(result, [fact.text for fact in (evidence.loose if evidence else ())])
     fences = [fenced(name, text, nonce) for name, text in shown.items()]
-    return Material("\n\n".join([*head, *fences]), "\n".join([*shown.values(), *quotes, supported]))
+    return Material("\n\n".join([*head, *fences]), "\n".join([*shown.values(), *quotes, supported]), result)
 
 
 def _shown(parts: Mapping[str, str], question: str, room: int, count: Count) -> dict[str, str]:
@@ -119,22 +124,25 @@ def _evidence_lines(evidence: Evidence | None) -> Iterator[str]:
         yield f"- {fact.kind} {fact.text} in {fact.where}: found in nothing that was read or computed"
 
 
-def verdicts(reply: str, criteria: Mapping[int, Criterion], goal: str, shows: str) -> tuple[Verdict, ...]:
-    """What the reviewer says of each criterion. A "met" counts only with a passage that really stands in `shows`.
+def verdicts(reply: str, criteria: Mapping[int, Criterion], goal: str, shown: Material) -> tuple[Verdict, ...]:
+    """What the reviewer says of each criterion. A "met" counts only with a passage that really stands in `shown`.
 
-    Words of the goal or of a criterion show nothing. A criterion that is left out is "cannot tell"; of several verdicts
-    on one the worst counts. Raises ThoughtError for a reply that can't be read.
+    That the goal is reached no line of the result shows that holds something without evidence. Words of the goal or of
+    a criterion show nothing. A criterion that is left out is "cannot tell"; of several verdicts on one the worst
+    counts. Raises ThoughtError for a reply that can't be read.
     """
     data = read_object(reply)
     given: Any = data.get("verdicts")
     if not isinstance(given, list):
         raise ThoughtError('The reply has no list "verdicts".')
     asked = _folded(" ".join([goal, *(criterion.text for criterion in criteria.values())]))
-    folded = _folded(shows)
+    shows, result = _folded(shown.shows), _folded(shown.result)
     found: dict[int, Verdict] = {}
     for item in cast(list[Any], given):
-        verdict = _verdict(cast(dict[str, Any], item), asked, folded) if isinstance(item, dict) else None
+        verdict = _verdict(cast(dict[str, Any], item)) if isinstance(item, dict) else None
         if verdict and verdict.criterion in criteria:
+            is_goal = criteria[verdict.criterion].text in GOALS
+            verdict = _with_passage(verdict, asked, shows, "" if is_goal else result)
             before = found.get(verdict.criterion, verdict)
             found[verdict.criterion] = max(before, verdict, key=lambda one: _WORSE.index(one.state))
     left_out = "the review says nothing of it"
@@ -147,20 +155,33 @@ def verdicts(reply: str, criteria: Mapping[int, Criterion], goal: str, shows: st
 _WORSE = ("met", "person", "unclear", "unmet")
 
 
-def _verdict(item: Mapping[str, Any], asked: str, shows: str) -> Verdict | None:
+def _verdict(item: Mapping[str, Any]) -> Verdict | None:
     number, said = item.get("criterion"), str(item.get("verdict", "")).strip().lower()
     if not isinstance(number, int) or said not in _STATES:
         return None
     passage, why = str(item.get("passage") or "").strip(), str(item.get("why") or "").strip()
-    state, proof = _STATES[said], passage if said == "met" else why or passage
-    if state == "met" and not _is_shown(_folded(passage), asked, shows):
-        state, proof = "unclear", f"the passage that is to show it does not stand in what was read: “{passage[:200]}”"
-    return Verdict(criterion=number, state=state, proof=proof, source=str(item.get("source") or ""), by="review")
+    proof = passage if said == "met" else why or passage
+    source = str(item.get("source") or "")
+    return Verdict(criterion=number, state=_STATES[said], proof=proof, source=source, by="review")
 
 
-def _is_shown(passage: str, asked: str, shows: str) -> bool:
+def _with_passage(verdict: Verdict, asked: str, shows: str, result: str) -> Verdict:
+    """As it is, or "cannot tell" where its passage shows nothing."""
+    passage = _folded(verdict.proof)
+    if verdict.state != "met" or not (why := _shows_nothing(passage, asked, (shows, result))):
+        return verdict
+    proof = f"the passage that is to show it {why}: “{verdict.proof[:200]}”"
+    return verdict.model_copy(update={"state": "unclear", "proof": proof})
+
+
+def _shows_nothing(passage: str, asked: str, places: Sequence[str]) -> str:
+    """Why the passage does not count; "" where it does."""
     least = _SHORTEST_WITH_FIGURE if any(char.isdecimal() for char in passage) else _SHORTEST
-    return sum(char.isalnum() for char in passage) >= least and passage in shows and passage not in asked
+    if sum(char.isalnum() for char in passage) < least:
+        return "is too short to show anything"
+    if passage in asked:
+        return "only repeats what is asked for"
+    return "" if any(passage in place for place in places) else "does not stand in what shows it"
 
 
 def _folded(text: str) -> str:
