@@ -28,6 +28,7 @@ from autoagent.journal import Journal
 from autoagent.models import PLAIN_TEXT, Model
 from autoagent.people import People
 from autoagent.prompts import Prompts
+from autoagent.reading import FIRST_SHAPE, SHAPE
 from autoagent.state import UNREADABLE_IN_A_ROW, Pending, State
 from autoagent.thoughts import Thought, parse_thought
 
@@ -134,7 +135,9 @@ class Agent:
             self.registry.check(thought)
             self.check_secrets(thought)
         except ThoughtError as error:
-            thought, problem = None, memory.clip(str(error), self.setup.context_tokens // 16, self.model.count)
+            drafts = not self.state.settled and not self.state.acted
+            told = str(error).replace(SHAPE, FIRST_SHAPE) if drafts else str(error)
+            thought, problem = None, memory.clip(told, self.setup.context_tokens // 16, self.model.count)
         share = self.setup.context_tokens // memory.SAID_SHARE // (1 if thought else 4)
         text = self.journal.mask(thought.as_reply() if thought else reply.text)
         if thought and self.model.count(text) > share:

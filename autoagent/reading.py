@@ -20,6 +20,7 @@ MAX_INTEGER_DIGITS = 100
 MAX_OBJECTS = 20  # equal ones that are written differently
 MAX_PYTHON_CHARS = 100_000  # Python's tokenizer is slow
 SHAPE = 'Answer with one JSON object: {"thoughts": {…}, "commands": [{"name": …, "args": {…}}]}.'
+FIRST_SHAPE = SHAPE.replace('"commands"', '"criteria": [{"text": …}], "needs": {…}, "commands"')  # before the first act
 
 
 def read_object(reply: str) -> dict[str, Any]:

@@ -117,6 +117,22 @@ def test_criteria_are_drafted_in_the_first_reply_and_stand_in_every_last_message
     assert len(world.events("criteria_set")) == 1
 
 
+def test_after_an_unreadable_first_reply_the_template_asks_for_criteria_until_something_was_done(world: World) -> None:
+    script = [
+        Reply("I will look."),
+        drafting(FILE, commands=[("list_files", {})]),
+        Reply("Now I write."),
+        WRITE,
+        done("x"),
+    ]
+    with ModelServer(script) as server:
+        state = world.run(server, review="off")
+        told = [json.dumps(server.requests[at].body["messages"][-2:]) for at in (1, 3)]
+    assert ["Answer with one JSON object" in text for text in told] == [True, True]
+    assert ['\\"criteria\\": [' in text and '\\"needs\\": {' in text for text in told] == [True, False]
+    assert [one.text for one in state.criteria] == ["there is a report"]
+
+
 def test_a_later_draft_changes_nothing_and_criteria_of_a_person_are_never_replaced(world: World) -> None:
     first = drafting(FILE, commands=[("list_files", {})])
     second = drafting({"text": "nothing at all"}, commands=[("write_file", {"path": "report.md", "text": "x"})])
