@@ -321,8 +321,10 @@ class Agent:
                     )
                 )  # fmt: skip
             case "keep_rule" if not stale:
-                for rule in message.rule.split("\n"):  # kept twice, where a crash comes between, it says the same
-                    self.record(RuleKept(rule=rule, scope=message.scope, by=by, message_id=sent))
+                *before, last = message.rule.split("\n")
+                for rule in before:  # kept twice, where a crash comes between, it says the same
+                    self.record(RuleKept(rule=rule, scope=message.scope, by=by))
+                self.record(RuleKept(rule=last, scope=message.scope, by=by, message_id=sent))
             case "review" if not stale:
                 self.record(ReviewAsked(by=by, message_id=sent))
             case "criteria" if self.state.draft:

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import Person, World, finish, in_turn, no, observations, outcomes, types, window, yes
+from support import Person, World, close, finish, in_turn, no, observations, outcomes, types, window, yes
 
 from autoagent import inbox
 from autoagent.env import Completion, Env, WorkspacePath
+from autoagent.events import Event
 from autoagent.inbox import InboxMessage
-from autoagent.journal import read, state_of
+from autoagent.journal import Journal, read, state_of
 from autoagent.memory import OBSERVED_SHARE
 from autoagent.places import is_live
 from autoagent.registry import Effect, command
+from autoagent.state import State
 from autoagent.testing import ContextOverflow, Failure, ModelServer, Repeat, Reply, done, thought
 
 SMALL_WINDOW = """
@@ -387,6 +389,28 @@ def test_a_kept_rule_allows_what_it_covers_and_no_more(world: World) -> None:
         state = world.run(server, approve="acts", answer=in_turn(message("keep_rule", rule="write:d/**")))
     assert state.status == "waiting"
     assert list(world.files()) == ["d/a", "d/b"]
+
+
+def test_killed_between_two_rules_of_one_always_the_second_is_kept_too(world: World) -> None:
+    class Dies(Journal):
+        kept = 0
+
+        def append(self, event: Event) -> State:
+            self.kept += event.type == "rule_kept"
+            if self.kept == 2:
+                raise KeyboardInterrupt
+            return super().append(event)
+
+    both = message("keep_rule", rule="write:a/**\nwrite:b/**")
+    writes = [("write_file", {"path": path, "text": "x"}) for path in ("a/1", "b/1")]
+    with ModelServer([thought(commands=writes), done("ok")]) as server:
+        agent = world.start(server, approve="acts", answer=in_turn(both), journal=Dies)
+        with pytest.raises(KeyboardInterrupt):
+            agent.run()
+        close(agent)
+        state = world.run_again(world.folder, server)
+    assert (state.status, set(world.files())) == ("reached", {"a/1", "b/1"})
+    assert {rule.text for rule in state.rules} == {"write:a/**", "write:b/**"}
 
 
 def test_a_review_stops_the_thought_and_the_model_thinks_again(world: World) -> None:
