@@ -88,12 +88,12 @@ def run(
     max_cost: float | None = None,
     max_tokens: int | None = None,
     max_time: float | str | None = None,
-    done_when: Sequence[str] = (),
-    check: Sequence[str] = (),
-    expect: Sequence[str] = (),
-    protect: Sequence[str] = (),
-    allow: Sequence[str] = (),
-    deny: Sequence[str] = (),
+    done_when: str | Sequence[str] = (),
+    check: str | Sequence[str] = (),
+    expect: str | Sequence[str] = (),
+    protect: str | Sequence[str] = (),
+    allow: str | Sequence[str] = (),
+    deny: str | Sequence[str] = (),
     commands: Sequence[Command[..., Any]] = (),
     on_event: OnEvent | None = None,
     **others: Any,
@@ -102,9 +102,9 @@ def run(
 
     What is not given comes from the environment and the user's settings, as on the command line; `others` are
     settings by name, with a double underscore for a dot. `done_when`, `check` and `expect` say what has to be true at
-    the end, `protect` which files the run may not change. `commands` are offered beside the built-in ones, `on_event`
-    is called after each event. Raises ConfigError where the run can't start and JournalError where it can't be
-    recorded; a KeyboardInterrupt leaves it resumable.
+    the end, `protect` which files the run may not change; a single text needs no list. `commands` are offered beside
+    the built-in ones, `on_event` is called after each event. Raises ConfigError where the run can't start and
+    JournalError where it can't be recorded; a KeyboardInterrupt leaves it resumable.
     """
     given = {"model": model, "base_url": base_url, "limits.steps": max_steps, "limits.cost": max_cost,
              "limits.tokens": max_tokens, "limits.time": max_time}  # fmt: skip
@@ -113,20 +113,20 @@ def run(
         raise ConfigError(f"workspace {workspace}: there is no such folder")
     if wrong := next((one for one in commands if not hasattr(one, "effect")), None):
         raise ConfigError(f'{wrong!r} is no command. Make it one: @autoagent.command("reads")')
-    goals = [text for text in ([goal] if isinstance(goal, str) else goal) if text.strip()]
+    goals = [text for text in _each(goal) if text.strip()]
     if not goals:
         raise ConfigError("the goal is empty")
     found = _settings(folder, {"approve": "never"} | _dotted(others) | given, api_key)
     setup, limits = build.make_setup(found, build.choose_model(found), folder)
-    wanted = criteria(done_when, check, expect)
-    kinds: tuple[tuple[Action, Sequence[str]], ...] = (("deny", deny), ("allow", allow))
+    wanted = criteria(_each(done_when), _each(check), _each(expect))
+    kinds: tuple[tuple[Action, Sequence[str]], ...] = (("deny", _each(deny)), ("allow", _each(allow)))
     try:
         kept: list[tuple[Action, str]] = [(action, rules.check(rule)) for action, given in kinds for rule in given]
     except ValueError as error:
         raise ConfigError(str(error)) from None
     started = build.start_run(
         new_run_folder(),
-        setup.model_copy(update={"protect": tuple(protect)}),
+        setup.model_copy(update={"protect": _each(protect)}),
         limits,
         goals,
         rules=kept,
@@ -189,6 +189,11 @@ def _settings(
     for warning in found.warnings:
         _notify(warning)
     return replace(found, api_key=api_key) if api_key else found
+
+
+def _each(texts: str | Sequence[str]) -> tuple[str, ...]:
+    """A single text is one, not its letters."""
+    return (texts,) if isinstance(texts, str) else tuple(texts)
 
 
 def _mask(found: settings.Settings) -> Mask:

@@ -56,6 +56,30 @@ def test_a_run_stops_at_its_limit_and_goes_on_with_a_higher_one(world: World) ->
     assert (again.status, again.id) == ("reached", first.id)
 
 
+@pytest.mark.parametrize("in_list", [False, True])
+def test_a_single_text_needs_no_list(world: World, in_list: bool) -> None:
+    def one(text: str) -> str | list[str]:
+        return [text] if in_list else text
+
+    world.file("data/a.csv", "1\n")
+    unsure = {"criterion": 1, "passage": "", "source": "", "why": "taste", "verdict": "only a person"}
+    with ModelServer([done("ok"), {"verdicts": [unsure]}]) as server:
+        run = autoagent.run(
+            "Go", workspace=world.workspace, model="m", base_url=server.base_url, review="auto",
+            done_when=one("it is so"), check=one("true"), expect=one("data/a.csv"), protect=one("data/*"),
+            allow=one("write:out/**"), deny=one("write:data/**"),
+        )  # fmt: skip
+    assert [(criterion.text, criterion.command, criterion.file) for criterion, _ in run.criteria] == [
+        ("it is so", "", ""), ("true", "true", ""), ("data/a.csv is there", "", "data/a.csv"),
+    ]  # fmt: skip
+    assert run.state.setup
+    assert run.state.setup.protect == ("data/*",)
+    assert [(rule.action, rule.text) for rule in run.state.rules] == [
+        ("deny", "write:data/**"),
+        ("allow", "write:out/**"),
+    ]
+
+
 def test_the_key_may_be_given_and_is_sent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
     with ModelServer([done("ok")], api_key="sk-other-0123456789") as server:
