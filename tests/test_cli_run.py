@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -240,6 +241,11 @@ def test_a_cost_limit_of_zero_sends_nothing(shell: Shell) -> None:
         (["--max-cost", "-1"], "-1 is less than 0"),
         (["--max-cost", "nan"], "nan is no finite number"),
         (["--review", "off", "--done-when", "the moon is cheese"], 'nobody would judge "the moon is cheese"'),
+        (["--max-tokens", "-1"], "-1 is less than 0"),
+        (["--temperature", "nan"], "nan is not between 0 and 2"),
+        (["--temperature", "5"], "5 is not between 0 and 2"),
+        (["--context-tokens", "0"], "0 is less than 1"),
+        (["--max-reply-tokens", "0"], "0 is less than 1"),
         (["--max-time", "soon"], "write 90 (seconds), 15m or 2h"),
         (["-m", "no-such-model"], "no key and no server"),
         (["--base-url", "http://203.0.113.1/v1", "-m", "mine", "--max-cost", "1"], 'prices."mine"'),
@@ -253,6 +259,20 @@ def test_wrong_flags_are_one_line_and_exit_2(shell: Shell, args: Sequence[str], 
     assert ended.returncode == 2
     assert told in " ".join(ended.stderr.split())
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("args", [["--temperature", "nan"], ["--max-tokens", "-1"], ["--context-tokens", "0"]])
+def test_a_wrong_amount_is_said_before_the_run_says_anything(shell: Shell, args: Sequence[str]) -> None:
+    assert shell.call("run", "-c", *args, "Look").stderr.startswith("error: ")
+
+
+def test_the_context_that_is_offered_at_its_limit_is_enough(shell: Shell) -> None:
+    (shell.workspace / "a.txt").write_text("alpha\n")
+    ended = shell.call("run", "-c", "-m", "offline", "--context-tokens", "10", "count alpha in a.txt")
+    offered = re.search(r"--context-tokens (\d+)", ended.stderr)
+    assert ended.returncode == 4
+    assert offered
+    assert shell.call("resume", "last", *offered[0].split()).returncode == 0
 
 
 def test_a_refused_key_is_one_line_and_the_key_is_nowhere(shell: Shell) -> None:

@@ -130,6 +130,14 @@ def test_at_a_limit_the_hand_over_stands_before_the_command_that_goes_on(columns
     assert shown.index("Notes") < shown.index("Go on autoagent resume 7f3a --max-cost 2")
 
 
+@pytest.mark.parametrize(("needed", "offered"), [("1,261", 8_000), ("12,610", 25_220)])
+def test_at_a_context_limit_as_much_is_offered_as_a_step_needs(needed: str, offered: int):
+    limited = state(status="limit", reason=f"a step needs {needed} context tokens, the limit is 4,000")
+    assert limited.setup
+    limited = replace(limited, setup=limited.setup.model_copy(update={"context_tokens": 4_000}))
+    assert f"autoagent resume 7f3a --context-tokens {offered}\n" in drawn(limited)
+
+
 def test_a_digest_says_that_no_model_wrote_it_and_long_lists_are_counted():
     many = HANDED.model_copy(update={"by": "digest", "done": tuple(f"part {n}" for n in range(9))})
     shown = drawn(state(status="limit", reason=COST, handover=many, handed_over=4))

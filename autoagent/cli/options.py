@@ -115,6 +115,18 @@ def _amount(_ctx: click.Context, _param: click.Parameter, given: float | None) -
     return given
 
 
+def _size(_ctx: click.Context, _param: click.Parameter, given: int | None) -> int | None:
+    if given is not None and given < 1:
+        raise click.BadParameter(f"{given} is less than 1")
+    return given
+
+
+def _temperature(_ctx: click.Context, _param: click.Parameter, given: float | None) -> float | None:
+    if given is not None and not 0 <= given <= 2:
+        raise click.BadParameter(f"{given:g} is not between 0 and 2")
+    return given
+
+
 def _rules(_ctx: click.Context, _param: click.Parameter, given: Sequence[str]) -> tuple[str, ...]:
     if not given:
         return ()
@@ -132,8 +144,24 @@ _OPTIONS = [
     option("Model", "--fast-model", metavar="NAME", rare=True, help="For summaries, criticism and hand-overs."),
     option("Model", "--review-model", metavar="NAME", rare=True, help="Judges what no command can check."),
     option("Model", "--escalate-model", metavar="NAME", rare=True, help="Asked only where the run goes in circles."),
-    option("Model", "--temperature", type=float, metavar="T", rare=True, help="The model's own unless given."),
-    option("Model", "--context-tokens", type=int, metavar="N", rare=True, help="Most that is sent per step."),
+    option(
+        "Model",
+        "--temperature",
+        type=float,
+        callback=_temperature,
+        metavar="T",
+        rare=True,
+        help="The model's own unless given.",
+    ),
+    option(
+        "Model",
+        "--context-tokens",
+        type=int,
+        callback=_size,
+        metavar="N",
+        rare=True,
+        help="Most that is sent per step.",
+    ),
     option("Questions", "-c", "--continuous", is_flag=True, help="Ask nothing; the limits stay."),
     option(
         "Questions",
@@ -204,8 +232,24 @@ _OPTIONS = [
         help="Claims without: require, mark or off.",
     ),
     option("Limits", "--max-time", callback=_time, metavar="TIME", help="Working time: 90, 15m, 2h."),
-    option("Limits", "--max-tokens", type=int, metavar="N", rare=True, help="In and out, all calls."),
-    option("Limits", "--max-reply-tokens", type=int, metavar="N", rare=True, help="Of one reply; default 8192."),
+    option(
+        "Limits",
+        "--max-tokens",
+        type=int,
+        callback=_amount,
+        metavar="N",
+        rare=True,
+        help="In and out, all calls.",
+    ),
+    option(
+        "Limits",
+        "--max-reply-tokens",
+        type=int,
+        callback=_size,
+        metavar="N",
+        rare=True,
+        help="Of one reply; default 8192.",
+    ),
     option(
         "Output", "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Keep the result there too."
     ),

@@ -24,6 +24,7 @@ _TITLES: dict[str, tuple[str, Style, str]] = {
     "paused": ("⏸", "warn", "Paused"),
 }
 _LIMIT = re.compile(r"(cost|step|token|time) limit: ")
+_NEEDED = re.compile(r"a step needs ([\d,]+) context tokens")
 _FLAGS = {"cost": "--max-cost", "step": "--max-steps", "token": "--max-tokens", "time": "--max-time"}
 _UNTOLD = Figures()
 
@@ -195,7 +196,9 @@ def _more(state: State) -> str:
         case "time":
             return f"{_FLAGS['time']} {max(1, round((limits.time_s or 60) / 30))}m"
         case _:
-            return f"--context-tokens {2 * (state.setup.context_tokens if state.setup else 8_000)}"
+            needed = _NEEDED.match(state.reason)
+            least = int(needed[1].replace(",", "")) if needed else 0
+            return f"--context-tokens {2 * max(least, state.setup.context_tokens if state.setup else 8_000)}"
 
 
 def _asks_person(question: PendingCall) -> bool:
