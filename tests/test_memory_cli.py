@@ -114,6 +114,17 @@ def test_an_export_holds_all_that_is_known() -> None:
     assert "from outside text" in page
 
 
+def test_an_exported_page_holds_nothing_that_a_terminal_obeys(store: Store) -> None:
+    fact = Memory(
+        "", "Acme \x1b[31mmoved", ("a\x07b",), "2026-03-03T10:00:00Z", "a1b2", "src \x1b]0;t\x9c\u202e", "", False
+    )
+    store.keep(fact, "k")
+    page = result("export", "--format", "md").stdout
+    assert all(char.isprintable() or char == "\n" for char in page)
+    assert "Acme \\x1b[31mmoved" in page
+    assert "src \\x1b]0;t" in page
+
+
 def test_forgetting_takes_ids_and_says_what_is_gone(filled: Store) -> None:
     assert lines("forget", "m1", "2", "m1") == ["forgot m1", "forgot m2"]
     assert [one.id for one in filled.all()] == ["m3"]

@@ -108,7 +108,7 @@ def export(kind: Literal["jsonl", "md"], workspace: Path | None) -> None:
     """Write what was kept to standard output, the oldest first."""
     found = _store().all(_name(workspace))[::-1]
     if kind == "md":
-        text = "\n".join(["# What runs kept", "", *map(_as_markdown, found)]) if found else ""
+        text = inert("\n".join(["# What runs kept", "", *map(_as_markdown, found)])) if found else ""
     else:
         text = "\n".join(json.dumps(_as_json(fact), ensure_ascii=False) for fact in found)
     if text:
