@@ -46,6 +46,7 @@ SHOWN = 1_500  # characters of what a check wrote that the model reads
 REVIEWED_SHARE = 2  # one part in so many of the window is what a reviewer sees at most
 WHOSE = "only you can decide"
 NAMED = 6  # changed files
+ADVISED = "Not accepted yet: a person said something meanwhile. Do what it asks for, then give task_complete again."
 WITHOUT_EVIDENCE = "claims without evidence, which --evidence require does not accept"
 Ask = Callable[[Model, Context], Answer | None]
 
@@ -68,6 +69,8 @@ class Acceptance:
     def advance(self, call: PendingCall, completion: Completion) -> None:
         """Do the next thing towards the end of the run, or send the result back."""
         state, mode = self.journal.state, self.executor.setup.evidence
+        if self._is_advised():
+            return self._send_back(call, ADVISED)
         if not state.criteria and self.reviews:
             return self._record(CriteriaSet(criteria=with_goal((), state.goal), by="the goal"))
         if not call.checked and any(criterion.checkable for criterion in state.criteria):
@@ -89,9 +92,16 @@ class Acceptance:
             return self._end(completion, without_evidence=True)
         if undecided := [one for one in self._current() if one.state in ("person", "unclear")]:
             return self._ask_person(call, undecided)
+        if any(message.kind == "say" for message in self.people.messages()):
+            return None  # it is taken first, and the result goes back with it
         if call.evidence:
             self._note_in_reports(call, call.evidence)
         return self._end(completion)
+
+    def _is_advised(self) -> bool:
+        """Whether a person said something since the reply that gave the result: the model has to read it first."""
+        pending = self.journal.state.pending
+        return pending is not None and any(one.call is None for one in pending.step.observations)
 
     # -- what the runtime finds out itself -----------------------------------------------------------------------------
 
