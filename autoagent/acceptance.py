@@ -7,11 +7,11 @@ back to the model as the observation of the command that was to end the run.
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autoagent import evidence, reviewing
 from autoagent.ask import Answer
-from autoagent.claims import Evidence
+from autoagent.claims import RESULT, Evidence
 from autoagent.criteria import Criterion, Verdict, with_goal
 from autoagent.effects import TAMPERED
 from autoagent.env import ABSENT, Completion
@@ -26,6 +26,7 @@ from autoagent.events import (
     RunEnded,
     RunPaused,
 )
+from autoagent.evidence.given import Given, given
 from autoagent.evidence.noting import note
 from autoagent.executor import Executor, made_by
 from autoagent.history.changes import deeds, net
@@ -168,8 +169,7 @@ class Acceptance:
 
     def _look_up(self, call: PendingCall, completion: Completion) -> None:
         """Find each quote, figure and name of the result in what the run read or computed."""
-        began = time.monotonic()
-        files, state = self.executor.files, self.journal.state
+        began, files = time.monotonic(), self.executor.files
 
         def exists(path: str) -> bool:
             try:
@@ -177,10 +177,9 @@ class Acceptance:
             except CommandError:
                 return False
 
-        reports = {path: self._text(path) for path in state.wrote if evidence.is_report(path)}
-        found = evidence.look_up(
-            completion.result, completion.claims, self._reads(), reports=reports, exists=exists, began=state.started_at
-        )
+        last = given(read(self.journal.folder), self._artifact) or Given(call.id, "")
+        last = replace(last, result=completion.result, claims=completion.claims)
+        found = evidence.look_up_given(last, self._reads(), text_of=self._text, exists=exists)
         seconds = time.monotonic() - began
         self._record(EvidenceChecked(call_id=call.id, evidence=found, seconds=seconds))
 
@@ -190,11 +189,11 @@ class Acceptance:
     def _artifact(self, name: str) -> str:
         return artifact(self.journal.folder, name)
 
-    def _text(self, path: str) -> str:
+    def _text(self, path: str) -> str | None:
         try:
             return self.text_of(path)
         except CommandError:
-            return ""
+            return None
 
     # -- what has to be judged -----------------------------------------------------------------------------------------
 
@@ -318,11 +317,22 @@ class Acceptance:
         )
 
     def _note_in_reports(self, call: PendingCall, found: Evidence) -> None:
-        """A report says itself what of it has no support: at its end, so that nothing that a check found is moved."""
-        for path in dict.fromkeys(fact.where for fact in found.loose):
-            if evidence.is_report(path):
-                facts = [fact.text for fact in found.loose if fact.where == path]
-                self.executor.add_to_file(f"{call.id}-note", path, note(facts, self._text(path)))
+        """A report says itself what of it has no support, at its end; where a check may read it, the ending says it."""
+        for path in dict.fromkeys(fact.where for fact in found.loose if fact.where != RESULT):
+            if self._may_be_checked(path) or (text := self._text(path)) is None:
+                continue
+            facts = [fact.text for fact in found.loose if fact.where == path]
+            told = note(facts, text)
+            self.executor.add_to_file(f"{call.id}-note", path, "" if text.endswith(told) else told)
+
+    def _may_be_checked(self, path: str) -> bool:
+        """Whether a check reads a file, as far as anybody can tell: a command may read any."""
+        real_name = self.executor.files.real_name
+        criteria = self.journal.state.criteria
+        try:
+            return any(one.command or (one.pattern and real_name(one.file) == path) for one in criteria)
+        except CommandError:
+            return True
 
     def _record(self, event: Event) -> None:
         self.journal.append(event)

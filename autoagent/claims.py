@@ -38,6 +38,7 @@ class CheckedClaim(BaseModel):
     problem: str = ""
 
 
+RESULT = "result"  # where a fact stands that is in no file
 FactKind = Literal["number", "date", "address", "e-mail", "file", "name"]
 
 
@@ -48,17 +49,21 @@ class LooseFact(BaseModel):
 
     kind: FactKind
     text: str
-    where: str = "result"
+    where: str = RESULT
 
 
 class Evidence(BaseModel):
-    """What came of looking up a result. A loose fact counts as a claim without evidence."""
+    """What came of looking up a result. A loose fact counts as a claim without evidence.
+
+    `not_looked_up` are documents that the result names and whose text nobody looked at.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     claims: tuple[CheckedClaim, ...] = ()
     loose: tuple[LooseFact, ...] = ()
     facts: int = 0  # figures and names of the result that were looked up, the loose ones included
+    not_looked_up: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:

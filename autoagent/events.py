@@ -336,12 +336,16 @@ class FileChange(BaseModel):
 
 
 class FilesChanged(_Event):
-    """What programs in the background did to the workspace, seen between two commands or at the end."""
+    """What programs in the background did to the workspace, seen between two commands or at the end.
+
+    `note`: the runtime itself says at the end of a report what of it has no evidence.
+    """
 
     type: Literal["files_changed"] = "files_changed"
     changed: tuple[FileChange, ...] = ()
     changed_artifact: str = ""
     put_back: tuple[str, ...] = ()  # since other programs obey it
+    note: bool = False
 
 
 class FilesUndone(_Event):

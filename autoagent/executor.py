@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 from autoagent import memory, policy, stall
 from autoagent.criteria import Criterion
 from autoagent.effects import OUT_OF_TIME, Effects, Result, failed, surprise
-from autoagent.env import ABSENT, Change, Completion, Env, Fetched, Files, Found, Memories, Web, fingerprint
+from autoagent.env import ABSENT, Change, Completion, Env, Fetched, Files, Found, Memories, Web
 from autoagent.errors import CommandError
 from autoagent.events import (
     ApprovalAsked,
@@ -40,7 +40,7 @@ from autoagent.waiting import next_of
 EDITED = "edited by the person"  # what they see next is the change that it makes
 CHANGED_SINCE = "What it would change is no longer as it was when you were asked."
 SIDE_BY_SIDE = 8
-READ_AGAIN, RUNS = "read_observation", "run_shell"
+READ_AGAIN, RUNS, APPENDS = "read_observation", "run_shell", "append_file"
 NOTHING_SENT = "network guard"  # the control that lets no request go out, so that nothing comes in
 
 
@@ -134,13 +134,18 @@ class Executor:
         return result
 
     def add_to_file(self, id: str, path: str, text: str) -> None:
-        """Add text at the end of a file, unless it ends in it; what that changes is journalled. Never raises."""
+        """Add a note at the end of a file and journal that; "" where a killed process had added it already.
+
+        Never raises: a file that cannot hold it, or that no command may add to here, stays as it is.
+        """
         try:
             self.effects.history.begin(id, [path])
-            content = self.files.read_bytes(path)
-            if not content.endswith(text.encode()):
-                self.files.write_bytes(path, content + text.encode(), expect=fingerprint(content))
-            self._tell_of_changes(self.effects.history.end(id), ())
+            if text:  # by the command of the model's that keeps a file's encoding and line ends
+                call = CommandCall(name=APPENDS, args={"path": path, "text": text})
+                planned = self.registry.bind(call).run(self._env({}))
+                if isinstance(planned, Change) and planned.content is not None:
+                    self.files.write_bytes(planned.path, planned.content, expect=planned.before)
+            self._tell_of_changes(self.effects.history.end(id), (), note=True)
         except (CommandError, OSError):
             return
 
@@ -157,10 +162,12 @@ class Executor:
         """Journal what programs in the background changed in the workspace."""
         self._tell_of_changes(*self.effects.drift())
 
-    def _tell_of_changes(self, changed: tuple[FileChange, ...], put_back: tuple[str, ...]) -> None:
+    def _tell_of_changes(
+        self, changed: tuple[FileChange, ...], put_back: tuple[str, ...], *, note: bool = False
+    ) -> None:
         if changed or put_back:
             kept = self._kept_changes(changed)
-            told = FilesChanged(changed=_inline(changed), changed_artifact=kept, put_back=put_back[:INLINE])
+            told = FilesChanged(changed=_inline(changed), changed_artifact=kept, put_back=put_back[:INLINE], note=note)
             self.journal.append(told)
 
     def end_programs(self) -> None:

@@ -146,6 +146,7 @@ class State:
     reviews: int = 0  # rounds
     evidence: Evidence | None = None  # of the newest result that was looked up
     gaps: int = 0  # results in which something had no evidence
+    noted: tuple[str, ...] = ()  # reports that say at their end what of them has no evidence
     unused: ModelReplied | None = None  # of a review or a hand-over, that nothing came of yet
     acted: bool = False  # a command was started that does more than read
     handover: HandoverWritten | None = None
@@ -218,7 +219,8 @@ def apply(state: State, event: Event) -> State:
         case Compacted():
             return replace(state, summary=event.summary, summary_tokens=event.tokens, summarized=event.upto)
         case FilesChanged():
-            return _wrote(_with_put_back(state, event.put_back), event.changed)
+            noted = (*state.noted, *(change.path for change in event.changed if event.note))
+            return _wrote(_with_put_back(replace(state, noted=noted), event.put_back), event.changed)
         case FilesUndone():
             return _tell_of_undo(state, event)
         case ReviewAsked() | ApprovalAsked() | ApprovalGiven() | CommandStarted() | CommandFinished():
@@ -245,7 +247,7 @@ def _apply_to_ending(state: State, event: CriteriaJudged | EvidenceChecked) -> S
     match event:
         case EvidenceChecked():
             gaps = state.gaps + bool(event.evidence.without)
-            state = replace(state, evidence=event.evidence, gaps=gaps)
+            state = replace(state, evidence=event.evidence, gaps=gaps, noted=())
             found = {"evidence": event.evidence}
         case CriteriaJudged():
             new = {verdict.criterion: verdict for verdict in event.verdicts}

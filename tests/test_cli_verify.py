@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from evidence_runs import Run
+from evidence_runs import ABSENT, Run, change, state_of
 
 from autoagent.claims import Claim
-from autoagent.events import EvidenceChecked
+from autoagent.events import EvidenceChecked, FileChange, FilesChanged, FilesUndone
 from autoagent.journal import Journal
 from autoagent.places import runs_folder
 
@@ -78,6 +78,63 @@ def test_the_texts_of_reports_are_those_that_the_run_wrote(run: Run) -> None:
     run.completes("See report.md", files=["report.md"])
 
     assert autoagent("verify", "7f3a").returncode == 0
+
+
+def test_a_draft_that_is_gone_and_a_file_of_a_persons_claim_nothing(run: Run) -> None:
+    run.writes("draft.md", "Acme costs 4711 euros")
+    run.shell("rm draft.md", "", FileChange(path="draft.md", before=state_of("Acme costs 4711 euros"), after=ABSENT))
+    run.edits("README.md", "Since 1987: teh best", "teh", "the")
+    run.completes("It is done.")
+
+    assert autoagent("verify", "7f3a").returncode == 0
+
+
+def test_a_report_that_moved_with_its_folder_is_looked_up_where_it_is(run: Run) -> None:
+    run.writes("out/r.md", "Acme costs 4711 euros")
+    gone = FileChange(path="out/r.md", before=state_of("Acme costs 4711 euros"), after=ABSENT)
+    run.shell("mv out done", "", gone, change("done/r.md", "Acme costs 4711 euros"))
+    run.completes("It is done.")
+    shown = autoagent("verify", "7f3a")
+
+    assert shown.returncode == 3
+    assert "! number 4711 (done/r.md)" in shown.stdout
+
+
+def test_a_draft_that_a_person_took_back_claims_nothing_until_they_bring_it_back(run: Run) -> None:
+    text = "Acme costs 4711 euros"
+    run.writes("draft.md", text)
+    back = FileChange(path="draft.md", before=state_of(text), after=ABSENT)
+    run.record(FilesUndone(changed=(back,), by="terminal"))
+    run.completes("It is done.", ends=False)
+    assert autoagent("verify", "7f3a").returncode == 0
+
+    run.record(FilesUndone(changed=(change("draft.md", text),), redo=True, by="terminal"))
+    assert autoagent("verify", "7f3a").returncode == 3
+
+
+def test_the_note_at_the_end_of_a_report_is_no_change_of_what_the_model_wrote(run: Run) -> None:
+    text = "Acme costs 4711 euros"
+    run.writes("r.md", text)
+    run.completes("It is done.", ends=False)
+    run.record(FilesChanged(changed=(change("r.md", f"{text}\n\n> Unverified: 4711\n", text),), note=True))
+    told = json.loads(autoagent("verify", "7f3a", "--json").stdout)
+
+    assert ([fact["where"] for fact in told["loose"]], told["not_looked_up"]) == (["r.md"], [])
+    story = autoagent("show", "7f3a").stdout
+    assert "a note at the end of r.md names what has no evidence" in story
+
+
+def test_a_document_that_nobody_looks_up_is_named(run: Run) -> None:
+    run.writes("report.html", "<p>Acme costs 4711 euros")
+    run.writes("r.md", "Acme is fine")
+    run.shell("sort -o r.md r.md", "", change("r.md", "Acme is 4711", "Acme is fine"))
+    run.completes("See report.html and r.md.")
+    shown = autoagent("verify", "7f3a")
+
+    assert shown.returncode == 0
+    assert "report.html was not looked up." in shown.stdout
+    assert "r.md: the journal does not hold its text, so that was not looked up." in shown.stdout
+    assert json.loads(autoagent("verify", "7f3a", "--json").stdout)["not_looked_up"] == ["r.md", "report.html"]
 
 
 def test_where_nothing_is_claimed_that_is_said(run: Run) -> None:

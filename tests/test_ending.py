@@ -94,6 +94,26 @@ def test_claims_are_counted_and_what_is_marked_is_said(columns: int):
     )
 
 
+def test_marked_is_said_only_of_what_bears_a_mark_and_the_rest_is_named():
+    of_report = LooseFact(kind="number", text="4711", where="보고서.md")
+    other = CLAIM.model_copy(update={"found": False, "text": "Beta is for sale"})
+    found = Evidence(claims=(CLAIM, other), loose=(*EVIDENCE.loose, of_report))
+    shown = drawn(state(status="reached", result="It is 57.", evidence=found))
+    assert "4 claims, 1 with evidence, 3 without (1 marked)\n" in shown
+    assert "\n  Unverified  4711 (보고서.md)\n" in shown
+    noted = drawn(state(status="reached", result="Beta is for sale: 57.", evidence=found, noted=("보고서.md",)))
+    assert "3 without (marked)\n" in noted
+    assert "Unverified" not in noted
+    alone = drawn(state(status="reached", result="See 보고서.md.", evidence=Evidence(loose=(of_report,))))
+    assert "1 claim, 0 with evidence, 1 without\n" in alone
+
+
+@pytest.mark.parametrize("columns", [50, 80])
+def test_what_nobody_looked_up_is_said(columns: int):
+    shown = drawn(state(status="reached", evidence=Evidence(not_looked_up=("report.html",))), columns)
+    assert "report.html was not looked up\n" in shown
+
+
 @pytest.mark.parametrize("given", [{"evidence_mode": "off"}, {"status": "limit", "reason": COST}])
 def test_claims_are_not_counted_where_nobody_asked_or_no_result_stands(given: dict[str, Any]):
     assert "claims" not in drawn(state(**{"status": "reached", "evidence": EVIDENCE, **given}))

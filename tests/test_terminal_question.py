@@ -184,6 +184,12 @@ def test_changes_of_programs_in_the_background_are_told(tmp_path: Path):
     assert "  programs in the background changed:\n    log.txt · undoable\n" in shown
 
 
+def test_a_note_at_the_end_of_a_report_is_told_as_what_it_is(tmp_path: Path):
+    changed = FileChange(path="보고서.md", before=script.FILE, after=script.FILE.model_copy(update={"size": 4}))
+    shown = draw([FilesChanged(changed=(changed,), note=True)], tmp_path, 80)
+    assert "  a note at the end of 보고서.md names what has no evidence · undoable\n" in shown
+
+
 def ran(outcome: Any, text: str, **more: Any) -> list[Event]:
     return [
         script.CALLED,

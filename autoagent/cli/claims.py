@@ -21,7 +21,7 @@ _LONGEST = 240  # characters of one line of a passage, around the quote
 
 def last_result(folder: Path) -> Given:
     """The last result of a run. Raises ConfigError where it gave none, and JournalCorrupt."""
-    found = given(read(folder))
+    found = given(read(folder), partial(artifact, folder))
     if found is None:
         raise ConfigError(f"run {folder.name} gave no result yet: there is nothing to look up")
     return found
@@ -41,9 +41,7 @@ def looked_up(result: Given, reads: evidence.Reads) -> Evidence:
         """Whether there was such a file: what was looked up then, and was not missing, was there."""
         return plain_path(path) in known or (recorded is not None and path not in gone)
 
-    return evidence.look_up(
-        result.result, result.claims, reads, reports=result.reports, exists=exists, began=result.began
-    )
+    return evidence.look_up_given(result, reads, text_of=lambda path: None, exists=exists)
 
 
 def claims_page(folder: Path, *, again: bool, as_json: bool) -> Evidence:
@@ -64,8 +62,9 @@ def claims_page(folder: Path, *, again: bool, as_json: bool) -> Evidence:
     if found.loose:
         page.print(line(), line("In nothing that was read or computed:"))
         page.print(*(_loose_line(fact) for fact in found.loose))
-    for path in result.unknown:
-        page.print(line(), line(f"{one_line(path)}: the journal does not hold its text, so that was not looked up."))
+    for path in found.not_looked_up:
+        told = ": the journal does not hold its text, so that was not looked up." if path in result.unknown else ""
+        page.print(line(), line(f"{one_line(path)}{told or ' was not looked up.'}"))
     nothing = NOTHING_CLAIMED if found.facts else NOTHING_TO_LOOK_UP
     page.print(line(), line(found.in_words() or nothing))
     return found
@@ -130,5 +129,5 @@ def _as_json(folder: Path, result: Given, reads: evidence.Reads, found: Evidence
         "facts": found.facts,
         "total": found.total,
         "without": found.without,
-        "not_looked_up": list(result.unknown),
+        "not_looked_up": list(found.not_looked_up),
     }

@@ -106,6 +106,7 @@ def _proven(state: State) -> dict[str, Any]:
         "evidence": found.in_words() if found else "",
         "claims": claims,
         "loose": [fact.model_dump() for fact in found.loose] if found else [],
+        "not_looked_up": list(found.not_looked_up) if found else [],
         "claimed": with_marks(state.claimed, state),
         "handover": handover.model_dump(include={"done", "open", "next", "files", "by"}) if handover else None,
         "put_back": list(state.put_back),

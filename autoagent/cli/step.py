@@ -43,7 +43,7 @@ from autoagent.terminal.calls import call_lines, diff_lines
 from autoagent.terminal.figures import price
 from autoagent.terminal.layout import Line, Piece, foreign, labelled, line
 from autoagent.terminal.question import offers
-from autoagent.terminal.steps import file_words, kept_words, put_back_lines, what_changed
+from autoagent.terminal.steps import file_words, kept_words, noted_words, put_back_lines, what_changed
 from autoagent.terminal.words import counted, duration, is_planned, joined, thousands
 from autoagent.thoughts import CommandCall, plan_mark
 
@@ -171,7 +171,8 @@ def _event_lines(folder: Path, moment: Moment) -> list[Line]:
         case RuleKept():
             return [line(f"{event.by}: {kept_words(event)}", rest=2)]
         case FilesChanged():
-            told = line(f"{what_changed(moment.before)}, seen at {when(event.at):%H:%M:%S}", rest=2)
+            what = noted_words(event) or what_changed(moment.before)
+            told = line(f"{what}, seen at {when(event.at):%H:%M:%S}", rest=2)
             return [line(), told, *_changed_lines(changes_of(folder, event))]
         case FilesUndone():
             told = f"{event.by} {undone_words(folder, event)} at {when(event.at):%H:%M:%S}"

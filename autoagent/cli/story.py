@@ -36,7 +36,7 @@ from autoagent.state import Observation, State
 from autoagent.terminal.criteria import WRITERS, judged_words
 from autoagent.terminal.figures import price
 from autoagent.terminal.layout import cells, cut, one_line
-from autoagent.terminal.steps import kept_words, what_changed
+from autoagent.terminal.steps import kept_words, noted_words, what_changed
 from autoagent.terminal.words import DOING, counted, joined, thousands
 from autoagent.thoughts import CommandCall
 
@@ -146,6 +146,9 @@ def _row_between(moment: Moment, asked_for: Sequence[Moment]) -> Iterator[Row]:
             yield row(f"{event.by}: a rule", kept_words(event))
         case FilesChanged():
             count = counted(len(event.changed), "file") if event.changed else "many files"
+            if told := noted_words(event):
+                yield row(told, number=moment.step)
+                return
             yield row(what_changed(moment.before), f"changed {count}", number=moment.step)
         case FilesUndone():
             count = counted(len(event.changed), "file") if event.changed else "many files"

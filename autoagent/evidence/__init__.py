@@ -8,7 +8,7 @@ from typing import NamedTuple
 from autoagent.claims import Claim, Evidence, LooseFact
 from autoagent.evidence.checking import check, lines_around, place_of
 from autoagent.evidence.facts import Fact, facts
-from autoagent.evidence.given import is_report
+from autoagent.evidence.given import Given, is_report
 from autoagent.evidence.index import Index, plain_path
 from autoagent.evidence.marking import claimed_without_evidence, itemised, marked
 from autoagent.evidence.reads import Reads, Source, reads
@@ -23,6 +23,7 @@ __all__ = [
     "is_report",
     "itemised",
     "look_up",
+    "look_up_given",
     "marked",
     "passage",
     "place_of",
@@ -63,6 +64,17 @@ def look_up(
                 if not seen[fact.key]:
                     loose.append(LooseFact(kind=fact.kind, text=fact.text, where=where))
     return Evidence(claims=checked, loose=tuple(loose), facts=len(seen))
+
+
+def look_up_given(
+    given: Given, reads: Reads, *, text_of: Callable[[str], str | None], exists: Callable[[str], bool]
+) -> Evidence:
+    """A result as a run gave it. `text_of` gives the text of a report that the journal does not hold, None for none."""
+    changed = {path: text_of(path) for path in given.unknown}
+    reports = {**given.reports, **{path: text for path, text in changed.items() if text is not None}}
+    found = look_up(given.result, given.claims, reads, reports=reports, exists=exists, began=given.began)
+    without_text = (path for path, text in changed.items() if text is None)
+    return found.model_copy(update={"not_looked_up": (*without_text, *given.passed_over)})
 
 
 def _days_of(moment: str) -> frozenset[Day]:

@@ -180,9 +180,16 @@ class Authorship:
         return words | joined_ends(last, first)
 
     def _changes(self, event: CommandFinished | FilesChanged | FilesUndone) -> tuple[FileChange, ...]:
-        if not event.changed_artifact:
-            return event.changed
-        return _CHANGES.validate_json(self._text_of(event.changed_artifact), strict=False)
+        return changes_of(event, self._text_of)
+
+
+def changes_of(
+    event: CommandFinished | FilesChanged | FilesUndone, text_of: Callable[[str], str]
+) -> tuple[FileChange, ...]:
+    """What it did to files, also where that is a list beside the journal."""
+    if not event.changed_artifact:
+        return event.changed
+    return _CHANGES.validate_json(text_of(event.changed_artifact), strict=False)
 
 
 def texts_of(call: CommandCall) -> list[str]:

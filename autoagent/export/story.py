@@ -36,7 +36,7 @@ from autoagent.history.changes import changes_of
 from autoagent.runs import call_in_short
 from autoagent.state import Observation, State, apply
 from autoagent.terminal.figures import price
-from autoagent.terminal.steps import file_words, kept_words
+from autoagent.terminal.steps import file_words, kept_words, noted_words
 from autoagent.terminal.words import counted, duration, joined, thousands
 from autoagent.thoughts import CommandCall, Thought, plan_mark
 
@@ -109,7 +109,8 @@ class _Teller:
             case ApprovalGiven():
                 return [_answer(event)]
             case FilesChanged():
-                return [Entry("note", "Changed by programs in the background", self._changed(event))]
+                told = noted_words(event) or "Changed by programs in the background"
+                return [Entry("note", f"{told[:1].upper()}{told[1:]}", self._changed(event))]
             case FilesUndone():
                 verb = "brought changes back" if event.redo else "took changes back"
                 return [Entry("person", f"{event.by} {verb}", self._changed(event))]

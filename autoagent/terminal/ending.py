@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from autoagent.budget import Limits
+from autoagent.claims import RESULT, CheckedClaim, Evidence, LooseFact
 from autoagent.figures import Figures
 from autoagent.state import PendingCall, State
 from autoagent.terminal.calls import call_lines
@@ -109,13 +110,35 @@ def _beside(label: str, row: Line, width: int) -> Line:
     return line(Piece(label.ljust(width - GUTTER), "dim"), *row.pieces, first=GUTTER, rest=width + row.rest)
 
 
-def _claims(state: State, *, narrow: bool) -> str:
-    """`12 claims, 11 with evidence, 1 without (marked)`"""
-    evidence, mode = state.evidence, state.setup.evidence if state.setup else "off"
-    if evidence is None or not evidence.total or mode == "off" or state.status in ("running", "limit", "stalled"):
-        return ""
-    told = evidence.in_words()
-    return f"{told} (marked)" if evidence.without and state.status == "reached" and not narrow else told
+def _claims(state: State, *, narrow: bool) -> list[tuple[str, str]]:
+    """`12 claims, 11 with evidence, 1 without (marked)`; what no report says itself; and what nobody looked at."""
+    found, mode = state.evidence, state.setup.evidence if state.setup else "off"
+    if found is None or mode == "off" or state.status in ("running", "limit", "stalled"):
+        return []
+    told, unmarked = found.in_words(), _unmarked(state, found) if state.status == "reached" else []
+    if found.without and state.status == "reached" and not narrow:
+        marks = found.without - len(unmarked)
+        told += f" ({f'{marks} ' if unmarked else ''}marked)" if marks else ""
+    unread = [f"{one_line(path)} was not looked up" for path in found.not_looked_up]
+    facts = [f"{one_line(one.text, 60)} ({one_line(one.where)})" for one in unmarked if isinstance(one, LooseFact)]
+    rows = [("Claims", told), ("Unverified", _first(facts)), ("Unread", _first(unread))]
+    return [(label, row) for label, row in rows if row]
+
+
+def _unmarked(state: State, found: Evidence) -> list[CheckedClaim | LooseFact]:
+    """What has no evidence and stands without a mark: in a report that got no note, or in other words in the result."""
+    from autoagent.evidence import claimed_without_evidence
+
+    claims = [one for one in found.claims if not one.found and not claimed_without_evidence(state.result, [one])]
+    facts = [one for one in found.loose if one.where not in (RESULT, *state.noted)]
+    return [*claims, *facts]
+
+
+_NAMED = 6
+
+
+def _first(items: Sequence[str]) -> str:
+    return joined(*items[:_NAMED], f"{len(items) - _NAMED} more" if len(items) > _NAMED else "")
 
 
 def _handed_over(state: State, took: Figures) -> list[tuple[str, str]]:
@@ -143,8 +166,7 @@ def _facts(state: State, took: Figures, undo: str, *, narrow: bool) -> list[tupl
         facts.append(("Asks", f"{amount_words(state.draft.criteria)} to hold at the end: your yes, or your own"))
     if narrow and state.verdicts:
         facts.append(("Asked", asked_words(state)))
-    if claims := _claims(state, narrow=narrow):
-        facts.append(("Claims", claims))
+    facts += _claims(state, narrow=narrow)
     if state.put_back:
         facts.append(("Protected", f"put back as it was: {joined(*state.put_back[:12])}"))
     if state.claimed and state.status != "reached":

@@ -38,7 +38,7 @@ from autoagent.terminal.criteria import HERE
 from autoagent.terminal.layout import Line, Piece, line, one_line
 from autoagent.terminal.live import Doing, LiveLine
 from autoagent.terminal.look import Look
-from autoagent.terminal.words import DOING, counted, is_planned, spent, thousands, who_plans
+from autoagent.terminal.words import DOING, counted, is_planned, joined, spent, thousands, who_plans
 from autoagent.thoughts import CommandCall, Thought
 
 
@@ -140,6 +140,8 @@ class Screen:
             case RunStarted() | RunResumed() | RunPaused() | RunEnded() | ModelCalled() | ApprovalAsked():
                 return []  # the header, the ending, the live line and the question tell these
             case FilesChanged():
+                if told := steps.noted_words(event):
+                    return [line(joined(told, "undoable"), first=2)]
                 return [
                     line(f"{steps.what_changed(state)} changed:", first=2),
                     *steps.changed_lines(self._changed(event)),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from autoagent import rules, stall
 from autoagent.ask import TRIES
-from autoagent.events import CommandFinished, Compacted, FileChange, ModelFailed, ModelReplied, RuleKept
+from autoagent.events import CommandFinished, Compacted, FileChange, FilesChanged, ModelFailed, ModelReplied, RuleKept
 from autoagent.rules import Action
 from autoagent.runs import call_in_short
 from autoagent.state import Observation, State
@@ -126,6 +126,12 @@ def find_observation(state: State, call_id: str) -> Observation | None:
     steps = [state.pending.step] if state.pending else []
     steps += reversed(state.steps[-3:])
     return next((o for step in steps for o in step.observations if o.id == call_id), None)
+
+
+def noted_words(event: FilesChanged) -> str:
+    """`a note at the end of report.md names what has no evidence`; "" where it is another change."""
+    paths = [one_line(change.path) for change in event.changed] if event.note else []
+    return f"a note at the end of {', '.join(paths)} names what has no evidence" if paths else ""
 
 
 def what_changed(state: State) -> str:
