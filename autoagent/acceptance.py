@@ -80,7 +80,7 @@ class Acceptance:
             return self._send_back(call, reviewing.told(state.criteria, failing))
         if mode != "off" and call.evidence is None:
             return self._look_up(call, completion)
-        if call.evidence and call.evidence.without and state.gaps == 1:
+        if call.evidence and call.evidence.without and not call.evidence.problem and state.gaps == 1:
             return self._send_back(call, evidence.itemised(call.evidence))
         if not call.reviewed and self._to_judge():
             return self._judge(call, completion)
@@ -177,9 +177,12 @@ class Acceptance:
             except CommandError:
                 return False
 
-        last = given(read(self.journal.folder), self._artifact) or Given(call.id, "")
-        last = replace(last, result=completion.result, claims=completion.claims)
-        found = evidence.look_up_given(last, self._reads(), text_of=self._text, exists=exists)
+        def look() -> Evidence:
+            last = given(read(self.journal.folder), self._artifact) or Given(call.id, "")
+            last = replace(last, result=completion.result, claims=completion.claims)
+            return evidence.look_up_given(last, self._reads(), text_of=self._text, exists=exists)
+
+        found = evidence.look_up_safely(look)
         seconds = time.monotonic() - began
         self._record(EvidenceChecked(call_id=call.id, evidence=found, seconds=seconds))
 

@@ -53,9 +53,10 @@ class LooseFact(BaseModel):
 
 
 class Evidence(BaseModel):
-    """What came of looking up a result. A loose fact counts as a claim without evidence.
+    """What came of looking up a result. A loose fact counts as a claim without evidence, a failed look-up as one.
 
-    `not_looked_up` are documents that the result names and whose text nobody looked at.
+    `not_looked_up` are documents that the result names and whose text nobody looked at. `problem` says why the look-up
+    failed, "" where it did not.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -64,17 +65,20 @@ class Evidence(BaseModel):
     loose: tuple[LooseFact, ...] = ()
     facts: int = 0  # figures and names of the result that were looked up, the loose ones included
     not_looked_up: tuple[str, ...] = ()
+    problem: str = ""
 
     @property
     def total(self) -> int:
-        return len(self.claims) + len(self.loose)
+        return len(self.claims) + len(self.loose) + bool(self.problem)
 
     @property
     def without(self) -> int:
-        return sum(not claim.found for claim in self.claims) + len(self.loose)
+        return sum(not claim.found for claim in self.claims) + len(self.loose) + bool(self.problem)
 
     def in_words(self) -> str:
         """`12 claims, 11 with evidence, 1 without`; "" where nothing was claimed."""
+        if self.problem:
+            return f"not looked up: {self.problem}"
         if not self.total:
             return ""
         head = f"{self.total} claim{'s' if self.total > 1 else ''}, {self.total - self.without} with evidence"

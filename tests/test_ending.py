@@ -112,6 +112,9 @@ def test_marked_is_said_only_of_what_bears_a_mark_and_the_rest_is_named():
 def test_what_nobody_looked_up_is_said(columns: int):
     shown = drawn(state(status="reached", evidence=Evidence(not_looked_up=("report.html",))), columns)
     assert "report.html was not looked up\n" in shown
+    failed = drawn(state(status="reached", evidence=Evidence(problem="the look-up failed (ValueError)")), columns)
+    assert "Claims not looked up: the look-up failed (ValueError)" in " ".join(failed.split())
+    assert "marked" not in failed
 
 
 @pytest.mark.parametrize("given", [{"evidence_mode": "off"}, {"status": "limit", "reason": COST}])

@@ -1,11 +1,12 @@
 """Which files of a run are reports, that a note at their end breaks nothing, and what was not looked up."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from accepting import asked_by, check
-from support import World
+from support import World, finish
 
 from autoagent.criteria import Criterion
 from autoagent.evidence.given import Given, given
@@ -182,3 +183,23 @@ def test_code_and_what_the_result_does_not_speak_of_are_not_named(world: World) 
     state = end_once(world, *map(writes, [*names, "cache.csv"]), files=names)
     assert state.evidence is not None
     assert state.evidence.not_looked_up == ()
+
+
+def test_a_look_up_that_fails_ends_the_run_all_the_same_and_counts_as_without_evidence(world: World) -> None:
+    def breaks(path: str) -> str:
+        raise RecursionError(path)
+
+    def end(mode: str) -> State:
+        changed = does("run_shell", command="echo more >> r.md")
+        with ModelServer([writes("r.md"), changed, done("It is done.")]) as server:
+            agent = world.start(server, review="off", evidence=mode)
+            agent.acceptance = replace(agent.acceptance, text_of=breaks)
+            return finish(agent)
+
+    state = end("mark")
+    assert state.evidence is not None
+    assert (state.status, state.evidence.in_words()) == (
+        "reached",
+        "not looked up: the look-up failed (RecursionError)",
+    )
+    assert end("require").status == "unreached"

@@ -41,7 +41,9 @@ def looked_up(result: Given, reads: evidence.Reads) -> Evidence:
         """Whether there was such a file: what was looked up then, and was not missing, was there."""
         return plain_path(path) in known or (recorded is not None and path not in gone)
 
-    return evidence.look_up_given(result, reads, text_of=lambda path: None, exists=exists)
+    return evidence.look_up_safely(
+        lambda: evidence.look_up_given(result, reads, text_of=lambda path: None, exists=exists)
+    )
 
 
 def claims_page(folder: Path, *, again: bool, as_json: bool) -> Evidence:

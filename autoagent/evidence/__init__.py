@@ -24,6 +24,7 @@ __all__ = [
     "itemised",
     "look_up",
     "look_up_given",
+    "look_up_safely",
     "marked",
     "passage",
     "place_of",
@@ -75,6 +76,19 @@ def look_up_given(
     found = look_up(given.result, given.claims, reads, reports=reports, exists=exists, began=given.began)
     without_text = (path for path, text in changed.items() if text is None)
     return found.model_copy(update={"not_looked_up": (*without_text, *given.passed_over)})
+
+
+def look_up_safely(look: Callable[[], Evidence]) -> Evidence:
+    """What a look-up finds; one that fails finds that, and counts as without evidence.
+
+    What is looked up is whatever a model wrote and pages said: an input that nobody thought of breaks a calculation, a
+    conversion or the stack, and would end the run, and each that resumes it, at the same place. What is no such thing,
+    as a full disk or a stop, is told as what it is.
+    """
+    try:
+        return look()
+    except (ArithmeticError, ValueError, IndexError, KeyError, RecursionError) as error:
+        return Evidence(problem=f"the look-up failed ({type(error).__name__})")
 
 
 def _days_of(moment: str) -> frozenset[Day]:

@@ -125,13 +125,13 @@ def _claims(state: State, *, narrow: bool) -> list[tuple[str, str]]:
     return [(label, row) for label, row in rows if row]
 
 
-def _unmarked(state: State, found: Evidence) -> list[CheckedClaim | LooseFact]:
+def _unmarked(state: State, found: Evidence) -> list[CheckedClaim | LooseFact | str]:
     """What has no evidence and stands without a mark: in a report that got no note, or in other words in the result."""
     from autoagent.evidence import claimed_without_evidence
 
     claims = [one for one in found.claims if not one.found and not claimed_without_evidence(state.result, [one])]
     facts = [one for one in found.loose if one.where not in (RESULT, *state.noted)]
-    return [*claims, *facts]
+    return [*claims, *facts, *filter(None, [found.problem])]
 
 
 _NAMED = 6
