@@ -124,8 +124,7 @@ class Agent:
     def think(self) -> None:
         """Ask the model what to do next."""
         context = self.fitting_context()
-        model = self.escalate_model if self.escalate_model and stall.escalates(self.state) else self.model
-        answer = self.ask("step", model, context) if context else None
+        answer = self.ask("step", self.thinking_model, context) if context else None
         if answer is None:
             return
         reply = answer.reply
@@ -145,6 +144,10 @@ class Agent:
         said = memory.clip(text, share, self.model.count)
         tokens = self.model.count(said + problem) + memory.FRAMING_TOKENS
         self.record(answer.event("step", thought=thought, problem=problem, said=said, tokens=tokens))
+
+    @property
+    def thinking_model(self) -> Model:
+        return self.escalate_model if self.escalate_model and stall.escalates(self.state) else self.model
 
     def check_secrets(self, thought: Thought) -> None:
         """Arguments are journalled without known secrets; run as they are then, they would write `***` into files."""
@@ -186,12 +189,18 @@ class Agent:
         count = self.model.count if exact else self.model.bound
         if not self.fixed_tokens or self.state.step <= 1:
             self.fixed_tokens = count(self.fixed_text) + memory.FRAMING_TOKENS
-        return self.context(memory.volatile_tail(self.state, self.setup.context_tokens, self.fixed_tokens), count)
+        tail = memory.volatile_tail(self.state, self.setup.context_tokens, self.fixed_tokens)
+        return self.context(self.state, tail, count, self.thinking_model)
 
-    def context(self, tail: str, count: memory.Count) -> memory.Context:
+    def context(self, state: State, tail: str, count: memory.Count, model: Model) -> memory.Context:
         tail_tokens = count(tail) + memory.FRAMING_TOKENS
         return memory.build_context(
-            self.state, self.prompts.system, tail, fixed_tokens=self.fixed_tokens, tail_tokens=tail_tokens
+            state,
+            self.prompts.system,
+            tail,
+            fixed_tokens=self.fixed_tokens,
+            tail_tokens=tail_tokens,
+            model=model.name,
         )
 
     def ask(self, purpose: Purpose, model: Model, context: memory.Context) -> Answer | None:
@@ -238,16 +247,14 @@ class Agent:
         limit, count, refused = self.setup.context_tokens, self.model.count, self.state.too_long
         if refused:
             limit = min(limit, context.tokens)
-        upto = memory.steps_to_compact(self.state, fixed_tokens=self.fixed_tokens, limit=limit)
+        factor = context.tokens / context.estimated
+        upto = memory.steps_to_compact(self.state, fixed_tokens=self.fixed_tokens, limit=limit, factor=factor)
         if not upto:
             return False
         share = limit // memory.SUMMARY_SHARE
         old = replace(self.state, steps=self.state.steps[:upto], pending=None)
         instruction = Template(self.prompts.summary).substitute(words=min(share, self.setup.reply_tokens) // 2)
-        tail_tokens = count(instruction) + memory.FRAMING_TOKENS
-        asked = memory.build_context(
-            old, self.prompts.system, instruction, fixed_tokens=self.fixed_tokens, tail_tokens=tail_tokens
-        )
+        asked = self.context(old, instruction, count, self.fast_model)
         answer = self.ask("summary", self.fast_model, asked) if asked.fits(limit) and not refused else None
         if answer:
             self.record(answer.event("summary"))
@@ -280,7 +287,8 @@ class Agent:
         pending = self.state.pending
         said = pending.step.said if pending else ""
         self.fixed_tokens = self.fixed_tokens or self.model.count(self.fixed_text) + memory.FRAMING_TOKENS
-        context = self.context(Template(self.prompts.review).substitute(thought=said), self.model.count)
+        asked = Template(self.prompts.review).substitute(thought=said)
+        context = self.context(state, asked, self.model.count, self.fast_model)
         if answer := self.ask("review", self.fast_model, context):
             share = self.setup.context_tokens // memory.SAID_SHARE
             said = memory.clip(answer.reply.text, share, self.model.count)

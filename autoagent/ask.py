@@ -48,8 +48,8 @@ class Call:
 
     @property
     def reserved(self) -> Usage:
-        """The most that it may take."""
-        tokens = self.context.tokens
+        """The most that it may take: of our own count where the API is likely to count less, for it may be odd once."""
+        tokens = max(self.context.tokens, self.context.estimated)
         input_tokens = max(tokens, min(tokens + tokens // 10 + 100, self.window))
         return priced(self.model, Usage(calls=1, input_tokens=input_tokens, output_tokens=self.reply_tokens))
 

@@ -14,7 +14,7 @@ from autoagent.budget import dollars
 from autoagent.criteria import listed
 from autoagent.models import Message
 from autoagent.stall import warning
-from autoagent.state import UNREADABLE_IN_A_ROW, Observation, State, Step
+from autoagent.state import UNREADABLE_IN_A_ROW, Counted, Observation, State, Step
 from autoagent.thoughts import plan_mark
 
 HIGH_WATER, LOW_WATER = 0.9, 0.5  # parts of the context limit; the second of what rules and schema leave
@@ -35,17 +35,20 @@ class Context:
     messages: list[Message]
     sections: dict[str, int]
     estimated: int  # as counted here
-    tokens: int  # calibrated by what the API counted before
+    tokens: int  # as the API is likely to count, by what it counted before
 
     def fits(self, limit: int) -> bool:
         return self.tokens <= limit
 
 
-def build_context(state: State, system: str, tail: str, *, fixed_tokens: int, tail_tokens: int) -> Context:
+def build_context(
+    state: State, system: str, tail: str, *, fixed_tokens: int, tail_tokens: int, model: str = ""
+) -> Context:
     """System prompt, summary, the steps that it does not cover, and `tail`, the one message that changes.
 
-    `fixed_tokens` counts the system prompt and the reply schema. Observations carry the role `user`, between
-    delimiters that their text can't know: they are data from outside, never words of ours.
+    `fixed_tokens` counts the system prompt and the reply schema; `model` is who is asked, if not the run's own.
+    Observations carry the role `user`, between delimiters that their text can't know: they are data from outside,
+    never words of ours.
     """
     steps = state.steps[state.summarized :]
     messages = prefix(state, system)
@@ -60,19 +63,42 @@ def build_context(state: State, system: str, tail: str, *, fixed_tokens: int, ta
         "plan and limits": tail_tokens,
     }
     estimated = sum(sections.values())
-    return Context(messages, sections, estimated, math.ceil(estimated * factor_of(state)))
+    return Context(messages, sections, estimated, believed(state, estimated, model))
 
 
 def fresh_context(system: str, text: str, count: Count, factor: float) -> Context:
-    """A context of its own: what is asked for, and the one text that it is asked of. `factor`: see `factor_of`."""
+    """A context of its own: what is asked for, and the one text that it is asked of.
+
+    `factor`: see `factor_of`. Only upwards: nothing like it was sent before, and another model may be asked.
+    """
     sizes = {"rules": count(system) + FRAMING_TOKENS, "text": count(text) + FRAMING_TOKENS}
     messages: list[Message] = [{"role": "system", "content": system}, {"role": "user", "content": text}]
-    return Context(messages, sizes, sum(sizes.values()), math.ceil(sum(sizes.values()) * factor))
+    return Context(messages, sizes, sum(sizes.values()), math.ceil(sum(sizes.values()) * max(1.0, factor)))
 
 
-def factor_of(state: State) -> float:
-    """What our counts are multiplied with: an endpoint that counts more is believed, one that counts less is not."""
-    return max(1.0, state.calibration)
+def factor_of(state: State, model: str = "") -> float:
+    """What our counts are multiplied with for `model`, or for the run's own: what its endpoint counted of ours.
+
+    The largest of the last few. One that counts more is believed at once, one that counts less once it says so again.
+    """
+    ratios = _counted(state, model).ratios
+    return max(ratios if len(ratios) > 1 else (1.0, *ratios, *_counted(state).ratios))
+
+
+def believed(state: State, estimated: int, model: str = "") -> int:
+    """How many tokens the API is likely to count where we count `estimated`.
+
+    A lower count is believed of as much as was counted so far. What is new since then may be of another language.
+    """
+    factor = factor_of(state, model)
+    of_new = max(1.0, factor)
+    known = min(estimated, _counted(state, model).estimated)
+    return math.ceil(estimated * of_new - known * (of_new - factor))
+
+
+def _counted(state: State, model: str = "") -> Counted:
+    own = state.setup.model if state.setup else ""
+    return state.counted.get(model or own, Counted())
 
 
 def prefix(state: State, system: str) -> list[Message]:
@@ -129,7 +155,7 @@ def volatile_tail(state: State, context_tokens: int, fixed_tokens: int) -> str:
         left.append(f"{state.worked_s:.0f} of {limits.time_s:.0f} s used")
     lines.append(f"This is {', '.join(left)}.")
     used = fixed_tokens + state.summary_tokens + sum(step.total_tokens for step in state.steps[state.summarized :])
-    room = int(context_tokens * HIGH_WATER / factor_of(state)) - used
+    room = int((context_tokens * HIGH_WATER - believed(state, used)) / max(1.0, factor_of(state)))
     if room < context_tokens // 4 and state.steps:  # before that the count is a bound, far above
         lines.append(
             f"Older steps are summarised soon ({max(0, room):,} tokens left): put what you need into thoughts.text."
@@ -179,12 +205,13 @@ def allot(total: int, sizes: Sequence[int]) -> list[int]:
     return shares
 
 
-def steps_to_compact(state: State, *, fixed_tokens: int, limit: int) -> int:
+def steps_to_compact(state: State, *, fixed_tokens: int, limit: int, factor: float) -> int:
     """How many of the first steps the next summary has to cover to come down to the low-water mark.
 
-    The newest step always stays. 0: there is nothing that could be compacted.
+    `factor` is what the API is likely to count of what we count. The newest step always stays. 0: there is nothing
+    that could be compacted.
     """
-    whole = limit / factor_of(state)
+    whole = limit / factor
     room = (whole - fixed_tokens) * LOW_WATER - whole / SUMMARY_SHARE
     kept, upto = 0, len(state.steps)
     while upto > state.summarized:

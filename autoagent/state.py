@@ -47,7 +47,10 @@ REVIEWED = "Not run: a critic looked first. Think again; where it agrees, give t
 UNREADABLE_IN_A_ROW = 3  # replies; they end a run
 NAMED = 20  # paths in a note
 ENDED_CHARS = 1_000  # of why a result was not accepted
+COUNTED = 3  # replies whose counts are believed together
 MOST_CALIBRATION = 4.0  # no tokenizer needs more; an endpoint that says so miscounts
+# None needs less: then it left out what it had cached, or our count was the bound by bytes.
+LEAST_CALIBRATION = 1 / 3
 
 Status = Literal[
     "new", "running", "reached", "unreached", "stalled", "limit", "waiting", "paused", "unavailable", "error"
@@ -119,6 +122,14 @@ class Pending:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """What the API counted of one model's newest requests: `ratios` to our counts, `estimated` of the last by us."""
+
+    ratios: tuple[float, ...] = ()
+    estimated: int = 0
+
+
+@dataclass(frozen=True)
 class State:
     """Everything that is true of a run. `summarized` counts the first steps that `summary` stands for."""
 
@@ -161,7 +172,7 @@ class State:
     last_step: Usage = Usage()  # what the newest reply took
     open_call: ModelCalled | None = None
     worked_s: float = 0.0
-    calibration: float = 1.0  # input tokens as the API counted them / as we did
+    counted: dict[str, Counted] = field(default_factory=dict[str, Counted])  # by model
     too_long: int = 0  # context overflows in a row
     failures: int = 0  # failed tries of the model in a row
     unreadable: int = 0  # replies in a row
@@ -202,6 +213,8 @@ def apply(state: State, event: Event) -> State:
             usage = state.usage + (_lost(state) if event.may_be_billed else Usage())
             state = replace(state, at_most=_unseen(state) if event.may_be_billed else state.at_most)
             worked = state.worked_s + event.seconds + (event.wait_s or 0)
+            if event.too_long and state.open_call:  # what it counted before is not believed any more
+                state = replace(state, counted=state.counted | {state.open_call.model: Counted()})
             too_long, failures = state.too_long + event.too_long, state.failures + 1
             return replace(state, usage=usage, open_call=None, worked_s=worked, too_long=too_long, failures=failures)
         case NetworkAllowed():
@@ -283,8 +296,10 @@ def _apply_to_run(state: State, event: RunStarted | RunResumed | RunPaused | Run
             )
         case RunResumed():
             state = _tell_of_handover(_tell_of_changes(state, event), event)
+            moved = bool(event.setup and state.setup and event.setup.base_url != state.setup.base_url)
             return replace(
                 state,
+                counted={} if moved else state.counted,
                 setup=event.setup or state.setup,
                 limits=event.limits or state.limits,
                 system=event.system or state.system,
@@ -370,9 +385,8 @@ def _apply_reply(state: State, event: ModelReplied) -> State:
         return _close(state, "skipped", told, event.tokens + 80)
     if event.purpose != "step":
         return replace(state, unused=event) if event.purpose in ("acceptance", "handover") else state
-    if called and called.estimated_tokens and not event.usage_estimated:
-        ratio = event.usage.input_tokens / called.estimated_tokens
-        state = replace(state, calibration=min(MOST_CALIBRATION, ratio))
+    if called and not event.usage_estimated:
+        state = _calibrate(state, called, event.usage.input_tokens)
     state = replace(state, last_step=event.usage)
     number = state.step + 1
     if event.thought is None:
@@ -385,6 +399,15 @@ def _apply_reply(state: State, event: ModelReplied) -> State:
     if event.thought.draft and not state.settled and not state.acted:  # what has to be true is said before the work
         state = replace(state, draft=event.thought.draft)
     return replace(state, step=number, thought=event.thought, plan=plan, pending=Pending(step, calls), unreadable=0)
+
+
+def _calibrate(state: State, called: ModelCalled, input_tokens: int) -> State:
+    ratio = min(MOST_CALIBRATION, input_tokens / max(1, called.estimated_tokens))
+    if ratio < LEAST_CALIBRATION:
+        return state
+    before = state.counted.get(called.model, Counted()).ratios
+    counted = Counted((*before, ratio)[-COUNTED:], called.estimated_tokens)
+    return replace(state, counted=state.counted | {called.model: counted})
 
 
 def _apply_message(state: State, event: PersonSaid) -> State:

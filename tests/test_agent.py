@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from autoagent.events import Event
 from autoagent.inbox import InboxMessage
 from autoagent.journal import Journal, read, state_of
 from autoagent.memory import OBSERVED_SHARE
+from autoagent.models.tokens import TokenCounter
 from autoagent.places import is_live
 from autoagent.registry import Effect, command
+from autoagent.replay import replay
 from autoagent.state import State
 from autoagent.testing import ContextOverflow, Failure, ModelServer, Repeat, Reply, done, thought
 
@@ -580,6 +583,58 @@ def test_old_steps_are_summarised_when_the_window_fills(world: World) -> None:
     assert world.events("compacted")
     assert state.status == "reached"
     assert "Summary of the steps before these:" in last_message(server)
+
+
+def reader(world: World, counted_of: Callable[[int, int], int], files: int = 12) -> Callable[[dict[str, Any]], Any]:
+    """A model that reads a file at each step. `counted_of` a step and our count is what its endpoint counts."""
+    for n in range(files):
+        world.file(f"f{n}.txt", "\n".join(f"{n * line} some words of a line" for line in range(60)))
+    count = TokenCounter("test-model").count
+
+    def reply(body: dict[str, Any]) -> Reply:
+        schema = body["response_format"]["json_schema"]["schema"] if "response_format" in body else ""
+        ours = count("".join(message["content"] for message in body["messages"]) + json.dumps(schema))
+        step = sum(event.type == "model_replied" and event.purpose == "step" for event in read(world.folder))
+        tokens = counted_of(step, ours)
+        usage = {"prompt_tokens": tokens, "completion_tokens": 50, "total_tokens": tokens + 50}
+        more = thought(commands=[("read_file", {"path": f"f{step}.txt"})]) if step < files else done("ok")
+        return Reply(more if schema else "SUMMARY", usage=usage)
+
+    return reply
+
+
+def test_a_window_is_filled_by_what_the_endpoint_counts(world: World) -> None:
+    limit, sent = window(3_000), list[int]()
+
+    def counted_of(_: int, ours: int) -> int:
+        sent.append(int(ours * 0.6))
+        return sent[-1]
+
+    with ModelServer([Repeat(reader(world, counted_of))]) as server:
+        state = world.run(server, context_tokens=limit, reply_tokens=500)
+    assert state.status == "reached"
+    assert limit * 0.7 < max(sent) <= limit
+    assert len(world.events("compacted")) <= 3
+
+
+@pytest.mark.parametrize("odd", range(8))
+def test_one_odd_count_of_an_endpoint_overflows_no_window(world: World, odd: int) -> None:
+    limit, sent = window(3_000), list[int]()
+
+    def counted_of(step: int, ours: int) -> int:
+        sent.append(ours)
+        return int(ours * (0.4 if step == odd else 0.95))
+
+    with ModelServer([Repeat(reader(world, counted_of))]) as server:
+        assert world.run(server, context_tokens=limit, reply_tokens=500).status == "reached"
+    assert max(sent) * 0.95 <= limit
+
+
+def test_a_run_whose_window_follows_the_endpoints_count_replays_to_the_same(world: World) -> None:
+    with ModelServer([Repeat(reader(world, lambda _, ours: int(ours * 0.6)))]) as server:
+        world.run(server, context_tokens=window(3_000), reply_tokens=500)
+    assert world.events("compacted")
+    assert replay(world.folder).difference is None
 
 
 def _or_summary(item: Any) -> Any:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autoagent.ask import Call
 from autoagent.budget import Limits, Usage
 from autoagent.criteria import Criterion, Verdict
 from autoagent.errors import JournalCorrupt
@@ -36,14 +37,16 @@ from autoagent.memory import (
     INDEX,
     LOW_WATER,
     SUMMARY_SHARE,
+    Context,
+    believed,
     build_context,
     clip,
     digest,
-    factor_of,
     steps_to_compact,
     summary,
     volatile_tail,
 )
+from autoagent.models.offline import OfflinePlanner
 from autoagent.models.tokens import TokenCounter
 from autoagent.state import Observation, State, Step, apply, fold
 from autoagent.thoughts import CommandCall, Thought
@@ -76,7 +79,7 @@ def follow(state: State, move: Move) -> list[Event]:
     if state.status != "running":
         return [RunResumed(changed=("a.md",) if n % 2 else ())]
     call = pending.calls[0] if pending else None
-    called = ModelCalled(model="m", tail="", estimated_tokens=100, reserved=Usage(calls=1, input_tokens=n))
+    called = ModelCalled(model=SETUP.model, tail="", estimated_tokens=100, reserved=Usage(calls=1, input_tokens=n))
     used = Usage(calls=1, input_tokens=50 + n, output_tokens=n, cost_usd=n / 1000)
     match name:
         case "think" if not pending:
@@ -124,7 +127,7 @@ def follow(state: State, move: Move) -> list[Event]:
             return [ReviewAsked(by="me"), called, ModelReplied(purpose="review", reply=text, usage=used)]
         case "pause":
             return [RunPaused(status="paused", reason="Ctrl-C")]
-        case "compact" if upto := steps_to_compact(state, fixed_tokens=100, limit=LIMIT):
+        case "compact" if upto := steps_to_compact(state, fixed_tokens=100, limit=LIMIT, factor=1.0):
             summary = digest(state, upto, LIMIT // SUMMARY_SHARE, count)
             tokens = count(summary) + FRAMING_TOKENS
             return [
@@ -227,7 +230,7 @@ def test_a_context_is_never_larger_than_it_says(moves: list[Move]) -> None:
     tail = volatile_tail(state, LIMIT, 100)
     fixed = count(SYSTEM) + FRAMING_TOKENS
     context = build_context(state, SYSTEM, tail, fixed_tokens=fixed, tail_tokens=count(tail) + FRAMING_TOKENS)
-    assert sum(count(message["content"]) + 4 for message in context.messages) <= context.tokens
+    assert sum(count(message["content"]) + 4 for message in context.messages) <= context.estimated
     assert context.fits(context.tokens)
     assert not context.fits(context.tokens - 1)
 
@@ -274,6 +277,90 @@ def test_a_usual_plan_is_shown_whole_with_its_marks() -> None:
     assert "[x] read\n[>] write\n[ ] check\n" in tail
 
 
+# -- what the API counts --------------------------------------------------------------------------------------------
+
+
+def told(*counts: tuple[int, int], model: str = SETUP.model) -> State:
+    """A run whose requests we counted as the first of each pair, and the API as the second."""
+    state = fold([START])
+    for ours, theirs in counts:
+        called = ModelCalled(model=model, tail="", estimated_tokens=ours, reserved=Usage(calls=1))
+        replied = ModelReplied(reply="", usage=Usage(calls=1, input_tokens=theirs), problem="unreadable")
+        state = fold([called, replied], state)
+    return state
+
+
+def test_a_request_is_believed_to_be_what_the_endpoint_counts_of_ours() -> None:
+    assert believed(told((1_000, 600), (2_000, 1_200)), 2_000) == 1_200
+
+
+def test_one_odd_report_of_little_is_not_believed() -> None:
+    assert believed(told((1_000, 500)), 1_000) == 1_000
+    assert believed(told((1_000, 900), (1_000, 900), (1_000, 500)), 1_000) == 900
+
+
+def test_an_endpoint_that_counts_more_is_believed_at_once() -> None:
+    assert believed(told((1_000, 1_300)), 2_000) == 2_600
+
+
+def test_what_was_never_counted_is_taken_as_we_count_it() -> None:
+    assert believed(told((1_000, 600), (1_000, 600)), 1_500) == 600 + 500
+
+
+@pytest.mark.parametrize("little", [0, 1, 300])
+def test_a_count_without_what_was_cached_is_no_count_of_the_request(little: int) -> None:
+    assert believed(told((1_000, little), (1_000, little), (1_000, little)), 1_000) == 1_000
+
+
+def test_an_estimate_of_the_usage_says_nothing() -> None:
+    state = fold([START])
+    called = ModelCalled(model=SETUP.model, tail="", estimated_tokens=1_000, reserved=Usage(calls=1))
+    guessed = ModelReplied(reply="", usage=Usage(calls=1, input_tokens=600), usage_estimated=True, problem="?")
+    assert believed(fold([called, guessed] * 3, state), 1_000) == 1_000
+
+
+def test_after_an_overflow_nothing_lower_is_believed_until_it_is_counted_again() -> None:
+    state = told((1_000, 600), (1_000, 600))
+    called = ModelCalled(model=SETUP.model, tail="", estimated_tokens=1_000, reserved=Usage(calls=1))
+    state = fold([called, ModelFailed(problem="too long", may_be_billed=False, too_long=True)], state)
+    assert believed(state, 1_000) == 1_000
+
+
+def test_what_one_model_counts_lower_is_not_believed_of_another() -> None:
+    state = told((1_000, 600), (1_000, 600))
+    assert believed(state, 1_000, "another") == 1_000
+    assert believed(told((1_000, 600), (1_000, 600), model="another"), 1_000) == 1_000
+
+
+def test_a_run_that_goes_on_at_another_endpoint_believes_nothing_of_the_first() -> None:
+    moved = RunResumed(setup=SETUP.model_copy(update={"base_url": "http://127.0.0.1:2/v1"}))
+    assert believed(fold([moved], told((1_000, 600), (1_000, 600))), 1_000) == 1_000
+
+
+PARTS = st.lists(st.tuples(st.integers(1, 5_000), st.floats(0.4, 1)), min_size=1, max_size=20)
+
+
+@settings(max_examples=200)
+@given(PARTS)
+def test_no_request_that_goes_on_from_a_counted_one_is_larger_than_believed(parts: list[tuple[int, float]]) -> None:
+    """Whatever is appended, of any language, as long as our own count of it is not too low."""
+    counts: list[tuple[int, int]] = []
+    ours = theirs = 0
+    for tokens, ratio in parts:
+        ours, theirs = ours + tokens, theirs + int(tokens * ratio)
+        assert believed(told(*counts), ours) >= theirs
+        counts.append((ours, theirs))
+
+
+@settings(max_examples=100)
+@given(PARTS, st.integers(0, 20_000))
+def test_a_call_never_reserves_less_than_our_own_count(parts: list[tuple[int, float]], estimated: int) -> None:
+    state = told(*((tokens, int(tokens * ratio)) for tokens, ratio in parts))
+    context = Context([], {}, estimated, believed(state, estimated))
+    model = OfflinePlanner()
+    assert Call("step", model, context, {}, 100, window=8_000).reserved.input_tokens >= max(estimated, context.tokens)
+
+
 # -- clipping and compaction ----------------------------------------------------------------------------------------
 
 
@@ -304,14 +391,14 @@ def test_a_text_that_fits_is_not_touched() -> None:
     st.integers(1_000, 4_000),
 )  # fmt: skip
 def test_compaction_comes_down_to_the_low_water_mark_or_keeps_only_the_newest_step(
-    sizes: list[int], summarized: int, fixed: int, calibration: float, limit: int
+    sizes: list[int], summarized: int, fixed: int, factor: float, limit: int
 ) -> None:
     steps = tuple(Step(n, "", size, ()) for n, size in enumerate(sizes, 1))
-    state = replace(fold([START]), steps=steps, summarized=min(summarized, len(steps)), calibration=calibration)
-    upto = steps_to_compact(state, fixed_tokens=fixed, limit=limit)
+    state = replace(fold([START]), steps=steps, summarized=min(summarized, len(steps)))
+    upto = steps_to_compact(state, fixed_tokens=fixed, limit=limit, factor=factor)
     assert upto == 0 or state.summarized < upto < len(steps)
     kept = sum(step.total_tokens for step in steps[upto or state.summarized :])
-    whole = limit / factor_of(state)
+    whole = limit / factor
     assert (
         kept + whole / SUMMARY_SHARE <= (whole - fixed) * LOW_WATER + 1 or len(steps) - (upto or state.summarized) <= 1
     )

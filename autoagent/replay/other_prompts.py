@@ -82,14 +82,14 @@ def _request(folder: Path, state: State, called: ModelCalled, own: Path, step: i
         state = replace(state, steps=state.steps[:upto], pending=None)
     system = artifact(folder, state.system)
     tail = called.tail if called.purpose == "step" else _refilled(called.purpose, called.tail, own)
-    sent = _context(state, system, called.tail, schema, count)
-    now = _context(state, _refilled("system", system, own), tail, schema, count)
+    sent = _context(state, system, called.tail, schema, count, called.model)
+    now = _context(state, _refilled("system", system, own), tail, schema, count, called.model)
     return Request(step, called, sent, now, setup.context_tokens)
 
 
-def _context(state: State, system: str, tail: str, schema: str, count: Counter) -> Context:
+def _context(state: State, system: str, tail: str, schema: str, count: Counter, model: str) -> Context:
     fixed, last = count.count(system + schema) + FRAMING_TOKENS, count.count(tail) + FRAMING_TOKENS
-    return build_context(state, system, tail, fixed_tokens=fixed, tail_tokens=last)
+    return build_context(state, system, tail, fixed_tokens=fixed, tail_tokens=last, model=model)
 
 
 def _refilled(name: str, text: str, own: Path) -> str:

@@ -29,6 +29,7 @@ from autoagent.events import (
     RunResumed,
     RunStarted,
 )
+from autoagent.memory import believed
 from autoagent.models import Heard
 from autoagent.programs import Progress
 from autoagent.state import State
@@ -171,7 +172,8 @@ class Screen:
     def _doing(self, event: Event, state: State) -> Doing | None:
         match event:
             case ModelCalled():
-                size, used = (state.setup.context_tokens if state.setup else 0), event.reserved.input_tokens
+                size = state.setup.context_tokens if state.setup else 0
+                used = believed(state, event.estimated_tokens, event.model)
                 window = f"window {thousands(used)} of {thousands(size)}"
                 part = f"{100 * used // size} %" if size else ""
                 money = spent(state.usage, Limits())  # its limit stands in the line above each step
