@@ -77,11 +77,25 @@ def test_what_matters_of_several_files_stands_under_each(desk: Desk) -> None:
     desk.write("notes/a.md", f"# Falcon\n\n{FILLER}The budget of Falcon is 4,200 euros.\n\n{FILLER}")
     desk.write("notes/b.md", f"{FILLER}Falcon had a budget of 3,900 euros before.\n")
     desk.write("notes/c.md", FILLER)
-    text = desk.read("notes/*.md")
+    text = desk.read("notes/*.md", share_tokens=1_000)
     assert text.startswith("2 of 3 files answer")
     assert "63\tThe budget of Falcon is 4,200 euros." in block(text, "notes/a.md")
     assert "61\tFalcon had a budget of 3,900 euros before." in block(text, "notes/b.md")
-    assert "nothing for this question: notes/c.md" in text
+    assert "holds none of the question's words (it may say it in others): notes/c.md" in text
+
+
+def test_files_that_fit_together_are_shown_whole_whatever_language_they_are_in(desk: Desk) -> None:
+    desk.write("lease.md", "# Mietvertrag\n\nDie Kündigungsfrist beträgt drei Monate.\n")
+    desk.write("rooms.csv", "room,rent\n" + "".join(f"R{n},{n}00\n" for n in range(9)))
+    for n in range(11):
+        desk.write(f"notes/{n}.md", f"Nothing of note in week {n}.\n")
+    result = desk.call("read_many", 4_000, paths=["**"], question="What is the notice period of the lease?")
+    assert result.text.startswith("13 files, shown whole\n")
+    assert "3\tDie Kündigungsfrist beträgt drei Monate." in block(result.text, "lease.md")
+    assert block(result.text, "rooms.csv")[0] == "1\troom,rent"
+    assert len(block(result.text, "rooms.csv")) == 10
+    assert all(block(result.text, f"notes/{n}.md") == [f"1\tNothing of note in week {n}."] for n in range(11))
+    assert set(result.whole.split("\n")) < set(result.text.split("\n"))  # so nothing is said to be clipped
 
 
 FILES_OF_EVERY_KIND = {
@@ -120,7 +134,7 @@ def test_rows_keep_their_sheet_and_their_header(desk: Desk) -> None:
     for row in [["project", "budget"], *([f"p{n}", n] for n in range(60)), ["Falcon", 4200]]:
         book.active.append(row)
     book.save(desk.root / "b.xlsx")
-    shown = block(desk.read("b.xlsx", question="Falcon"), "b.xlsx")
+    shown = block(desk.read("b.xlsx", question="Falcon", share_tokens=500), "b.xlsx")
     assert shown[0] == "1\t[sheet 2024]"
     assert any("project\tbudget" in line for line in shown)
     assert any("A62\tFalcon\t4200" in line for line in shown)
@@ -149,7 +163,7 @@ def test_questions_in_korean_japanese_and_chinese_find_sentences_and_rows(
 ) -> None:
     for name, text in IN_OTHER_SCRIPTS.items():
         desk.write(name, text)
-    text = desk.read("*.md", question=question)
+    text = desk.read("*.md", question=question, share_tokens=1_000)
     assert answer in text
     assert text.startswith("1 of 3 files answer")
 
@@ -215,8 +229,8 @@ def test_the_files_that_answer_are_kept_whole(desk: Desk) -> None:
 
 
 def test_the_beginnings_are_shown_where_no_file_holds_a_word_of_the_question(desk: Desk) -> None:
-    desk.write("a.md", "\n# 계약서\n\n본문\n")
-    text = desk.read("a.md")
+    desk.write("a.md", f"\n# 계약서\n\n{'본문입니다. ' * 1_000}\n")
+    text = desk.read("a.md", share_tokens=1_000)
     assert NOBODY in text
     assert "a.md: # 계약서" in text
 

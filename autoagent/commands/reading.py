@@ -16,7 +16,7 @@ from autoagent.env import ABSENT, Env, Excerpt, Files, WorkspacePath, fingerprin
 from autoagent.errors import CommandError, SandboxError
 from autoagent.loaders import load
 from autoagent.loaders.document import Document
-from autoagent.passages import Gathered, Source, absent, beginning, gather
+from autoagent.passages import Gathered, Source, absent, beginning, fits, gather
 from autoagent.policy import is_secret
 from autoagent.registry import command
 
@@ -154,6 +154,11 @@ class _File:
         return "\n".join([f"{self.name}, {_amount(len(self.lines), 'line')}{kind}", *self.document.notes])
 
     @property
+    def numbered(self) -> str:
+        """All of it behind the numbers of its lines."""
+        return "\n".join([self.head, *(f"{number}\t{line}" for number, line in enumerate(self.lines, 1))])
+
+    @property
     def first_line(self) -> str:
         return next((line for line in self.document.text.split("\n") if line.strip()), "")[:FIRST_CHARS]
 
@@ -191,10 +196,18 @@ def _why(error: Exception, name: str) -> str:
 
 
 def _matter(env: Env, question: str, files: Sequence[_File], notes: Sequence[str]) -> Excerpt:
-    """What is shown, within the share, and the files that answer with all their lines, within a bound."""
+    """What is shown, within the share, and the files that answer with all their lines, within a bound.
+
+    All of it where it fits: what answers may be said in other words, or in another language.
+    """
     sources = [Source(f"{file.name} {file.first_line}", file.document.text) for file in files]
     limit = min(env.share_tokens - CLOSING_TOKENS, MOST_TOKENS)
     missing, room = absent(sources, question), limit
+    if files and sum(len(source.text) for source in sources) <= KEPT_CHARS:
+        top = f"{_amount(len(files), 'file')}, shown whole"
+        text = "\n".join([top, *(file.numbered for file in files), *_not_there(missing), *notes])
+        if fits(text, limit, env.count):
+            return Excerpt(text, _whole(files))
     while room > 0:
         gathered = gather(sources, question, room, env.count, numbered=True)
         text = _in_words(files, gathered, missing, notes)
@@ -215,13 +228,17 @@ def _in_words(
         return "\n".join([f"{_amount(len(files), 'file')} read. {NOBODY}", *firsts, *_more(files), *notes])
     shown = [f"{file.head}\n{one.text}" for file, one in both if one.text]
     no_room = [file.name for file, one in both if one.answers and not one.text]
-    nothing = [file.name for file, one in both if not one.answers]
-    rest = [("no room for what these hold: ", no_room), ("nothing for this question: ", nothing)]
+    others = [file.name for file, one in both if not one.answers]
+    holds, it = ("holds", "it") if len(others) == 1 else ("hold", "they")
+    without = f"{holds} none of the question's words ({it} may say it in others): "
+    rest = [("no room for what these hold: ", no_room), (without, others)]
     lines = [f"{words}{_listed(names, ', ')}" for words, names in rest if names]
-    if files and missing:
-        lines.append(f"in none of these files: {', '.join(missing)}. They may use other words.")
     top = f"{len(answering):,} of {_amount(len(files), 'file')} answer to the question"
-    return "\n".join([top, *shown, *lines, *notes])
+    return "\n".join([top, *shown, *lines, *(_not_there(missing) if files else []), *notes])
+
+
+def _not_there(words: Sequence[str]) -> list[str]:
+    return [f"in none of these files: {', '.join(words)}. They may use other words."] if words else []
 
 
 def _more(files: Sequence[_File]) -> list[str]:
@@ -233,12 +250,11 @@ def _whole(files: Sequence[_File]) -> str:
     found: list[str] = []
     room = KEPT_CHARS
     for file in files:
-        numbered = "\n".join([file.head, *(f"{number}\t{line}" for number, line in enumerate(file.lines, 1))])
-        room -= len(numbered) + 1
+        room -= len(file.numbered) + 1
         if room < 0:
             found.append(f"[… {file.name} and what comes after it: read it with read_file …]")
             break
-        found.append(numbered)
+        found.append(file.numbered)
     return "\n".join(found)
 
 
