@@ -4,13 +4,16 @@ import random
 import re
 import time
 from itertools import pairwise
+from typing import Any
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autoagent.language import unified
 from autoagent.models.tokens import TokenCounter
-from autoagent.passages import NOTHING, beginning, excerpt, passages, scores, stem
+from autoagent.passages import NOTHING, Source, beginning, excerpt, gather, passages, scores, stem
 
 count = TokenCounter("gpt-4o").count
 FILLER = [
@@ -89,6 +92,63 @@ def test_chinese_and_japanese_are_found_by_pairs_of_characters(question: str, fa
     shown = excerpt(text_with(fact, filler=[filler]), question, 200, count)
     assert fact in shown
     assert count(shown) <= 200
+
+
+@pytest.mark.parametrize("asked", ["NFC", "NFD"])
+@pytest.mark.parametrize("written", ["NFC", "NFD"])
+@pytest.mark.parametrize(
+    ("question", "fact"),
+    [
+        ("해지 통보 기간은?", "해지 통보는 30일 전에 한다."),
+        ("Où est le café Hélène ?", "Le café Hélène est au port."),
+        ("パーティーはどこで開かれますか", "パーティーは港で開かれます。"),
+    ],
+)
+def test_letters_in_parts_are_what_they_stand_for(question: str, fact: str, written: Any, asked: Any) -> None:
+    filler = normalize(written, "그 주에는 비가 왔다. Il a plu à l'été. 雨が降った。\n\n" * 100)
+    fact = normalize(written, fact)
+    text = f"{filler}{fact}\n\n{filler}"
+    shown = excerpt(text, normalize(asked, question), 200, len)
+    assert fact in shown
+    assert gather([Source("a", text)], normalize(asked, question), 500, len)[0].answers
+
+
+@pytest.mark.parametrize(
+    ("question", "fact"),
+    [
+        ("What costs 45?", "料金は４５ユーロです。"),
+        ("4,500", "料金は４，５００ユーロです。"),
+        ("notice", "Ｎｏｔｉｃｅ is due in May."),
+        ("パーティー", "ﾊﾟｰﾃｨｰ in May."),
+        ("ＮＳ－４００", "The NS-400 is grey."),
+    ],
+)
+def test_wide_and_half_wide_characters_are_what_they_stand_for(question: str, fact: str) -> None:
+    assert fact in excerpt(text_with(fact), question, 400, len)
+
+
+MIXED = st.lists(
+    st.sampled_from(["각", "하", "é", "ế", "が", "４", "Ａ", "ﾊﾟ", "ｱ", "ab", "，", " ", "\n", "中"]), max_size=80
+)
+
+
+@given(MIXED, st.sampled_from(["NFC", "NFD"]))
+def test_a_place_in_one_form_is_that_of_the_same_character_in_the_text(parts: list[str], form: Any) -> None:
+    text = normalize(form, "".join(parts))
+    one_form = unified(text)
+    assert normalize("NFKC", one_form.text.replace("，", ",")) == normalize("NFKC", text)
+    origins = [one_form.origin(at) for at in range(len(one_form.text))]
+    assert origins == sorted({*origins})
+    for at, origin in enumerate(origins):
+        assert unified(text[origin:]).text == one_form.text[at:]
+
+
+@pytest.mark.parametrize("unit", ["\u1100\u1161", "\u0301\u0323", "\u1100", "\uff76\uff9e", "\uff14\uff0c"])
+def test_in_a_long_run_of_characters_in_parts_each_place_is_found(unit: str) -> None:
+    one_form = unified("e" + unit * 100_000)
+    origins = [one_form.origin(at) for at in range(0, len(one_form.text), 20)]
+    assert origins == sorted(origins)
+    assert origins[-1] < len(one_form.original)
 
 
 def test_a_number_is_not_found_within_another() -> None:

@@ -5,13 +5,14 @@ import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import World, close, finish, observations
 
-from autoagent.env import Recalled
+from autoagent.env import Memory, Recalled
 from autoagent.recall import RunMemories, Store
 from autoagent.recall.index import add, make_index, search
 from autoagent.recall.pieces import PIECE_CHARS, pieces
@@ -243,6 +244,25 @@ def test_any_text_can_be_kept_and_any_query_asked(texts: list[str], query: str) 
         found = search(db, query_of(query), lambda _: True, tags_weigh=2.0)
     assert all(0 < one.score <= 1 for one in found)
     assert len(found) in (0, len(texts))  # each has the query as its tags
+
+
+@pytest.mark.parametrize("asked", ["NFC", "NFD"])
+@pytest.mark.parametrize("written", ["NFC", "NFD"])
+def test_a_fact_is_found_whether_its_letters_are_whole_or_in_parts(tmp_path: Path, written: Any, asked: Any) -> None:
+    store = Store(tmp_path / "memories.sqlite", print)
+    for key, text in enumerate(("해지 통보 기간은 한 달이다", "Ｎｏｔｉｃｅ period is ４５ days", "It rained.")):
+        store.keep(Memory("", normalize(written, text), (), "", "r", "", "", False), str(key))
+    found = {query: store.search(normalize(asked, query), 5) for query in ("해지 통보 기간", "４５", "45", "notice")}
+    assert {query: [one.memory.id for one in facts] for query, facts in found.items()} == {
+        "해지 통보 기간": ["m1"], "４５": ["m2"], "45": ["m2"], "notice": ["m2"]
+    }  # fmt: skip
+    assert found["해지 통보 기간"][0].covered == 3
+
+
+def test_the_line_of_a_text_with_letters_in_parts_is_named(world: World) -> None:
+    world.file("lease.md", normalize("NFD", "계약서\n\n비가 왔다.\n해지 통보 기간은 한 달이다.\n"))
+    found = recalled(world, "통보 기간", [said(read_file={"path": "lease.md"})])
+    assert "read_file lease.md, line 4" in found.text
 
 
 def test_a_query_keeps_what_says_something() -> None:

@@ -9,7 +9,7 @@ from autoagent.passages.choosing import LEAST, answering, answering_headings, in
 from autoagent.passages.pieces import Passage, pieces_of
 from autoagent.passages.room import Budget, Count, Room
 from autoagent.passages.scoring import Scored, bm25, hits, scores, with_scores
-from autoagent.passages.terms import TOKEN, terms_of
+from autoagent.passages.terms import terms_of, tokens
 
 _OF_NAME = 0.5  # of the score of a text's name goes to each of its passages that hold a word of the question
 _OF_ITS_NAME = 6  # first pieces of a text that answers by its name alone
@@ -126,7 +126,7 @@ def _akin(
     shared: defaultdict[str, set[int]] = defaultdict(set)
     for at, pieces in enumerate(best):
         for piece in pieces[:_WITH_NEIGHBOURS]:
-            for token in TOKEN.findall(sources[at].text, found[at][piece].start, found[at][piece].end):
+            for token in tokens(sources[at].text[found[at][piece].start : found[at][piece].end]):
                 shared[token].add(at)
     words = " ".join(token for token, texts in shared.items() if len(texts) > 1 and not token[0].isdigit())
     if not words or sum(len(source.text) for source in sources) > _AKIN_CHARS:
@@ -158,5 +158,5 @@ def _all_within(rooms: Sequence[Room], turns: list[Room], limit: int, count: Cou
 def absent(sources: Sequence[Source], question: str) -> list[str]:
     """The words of a question that stand in none of the texts: a text may say them in others."""
     there = {term for source in sources for term, _ in hits(source.text, terms_of(question))}
-    asked = {token: terms_of(token).weights() for token in TOKEN.findall(question)}
+    asked = {token: terms_of(token).weights() for token in tokens(question)}
     return [token for token, terms in asked.items() if terms and there.isdisjoint(terms)]

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from autoagent.language import unified
 from autoagent.passages.pieces import Passage, pieces_of
 from autoagent.passages.terms import CJK, HANGUL, Terms, stem, terms_of
 
@@ -52,7 +53,13 @@ def bm25(text: str, starts: Sequence[int], ends: Sequence[int], terms: Terms) ->
 
 
 def hits(text: str, terms: Terms) -> Iterator[tuple[str, int]]:
-    """Each occurrence of a term and where it stands; those of one term in the order of the text."""
+    """Each occurrence of a term, in whatever form, and where it stands; those of one term in the order of the text."""
+    one_form = unified(text)
+    found = _hits(one_form.text, terms)
+    yield from found if one_form.text == text else ((term, one_form.origin(at)) for term, at in found)
+
+
+def _hits(text: str, terms: Terms) -> Iterator[tuple[str, int]]:
     if terms.stems:
         again = (f"re{re.escape(word)}at" for word in terms.stems if len(word) > 4)
         beginnings = sorted({*again, *(re.escape(_kept_by_stem(word)) for word in terms.stems)})

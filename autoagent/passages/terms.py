@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from autoagent.language import without_inflection, without_particle
+from autoagent.language import unified, without_inflection, without_particle
 
 _PART = 0.2  # of the weight of an identifier such as E-27 goes to what it is made of
 HANGUL = "가-힣"
@@ -55,9 +55,14 @@ class Terms:
         return {**self.stems, **self.numbers, **self.strings, **dict.fromkeys(self.ids, 1.0)}
 
 
+def tokens(text: str) -> list[str]:
+    """Its words and numbers, in one form of their characters."""
+    return TOKEN.findall(unified(text).text)
+
+
 def terms_of(question: str) -> Terms:
     terms = Terms({}, {}, {}, {})
-    for token in TOKEN.findall(question):
+    for token in tokens(question):
         if "가" <= token[0] <= "힣":
             _add_korean(token, terms.strings)
         elif re.match(f"[{CJK}]", token):

@@ -1,7 +1,8 @@
 """The words of a query, and texts as the index takes them: runs of Korean, Japanese and Chinese cut into pairs.
 
 SQLite's tokenizers take such a run for one word, or cut it into three characters, where most words of these languages
-have two: 계약기간 is kept as 계약 약기 기간, and found by each of them, and by all as a phrase.
+have two: 계약기간 is kept as 계약 약기 기간, and found by each of them, and by all as a phrase. Query
+and text are in one form of Unicode.
 """
 
 import re
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from autoagent.language import without_particle
+from autoagent.language import unified, without_particle
 from autoagent.passages import stem
 
 MOST_TERMS = 60  # of a query; a goal may be a page long
@@ -79,6 +80,7 @@ class Query:
 
     def covered(self, text: str) -> float:
         """How many of its terms stand in a text; of a run part of whose pairs do, that part."""
+        text = unified(text).text
         stems = {stem(word) for word in re.findall(rf"[^\W_{_HANGUL}{_CJK}]+", text)}
         return sum(self._holds(word, stems) for word in self.words) + sum(_part_of(run, text) for run in self.runs)
 
@@ -89,7 +91,7 @@ class Query:
 def query_of(text: str) -> Query:
     """The words of a question or goal that say what it is about, each once."""
     words, runs = dict[str, None](), dict[str, None]()
-    for match in _TERM.finditer(text):
+    for match in _TERM.finditer(unified(text).text):
         found = match[0]
         if len(words) + len(runs) >= MOST_TERMS:
             break
@@ -106,7 +108,7 @@ def query_of(text: str) -> Query:
 
 def cut_up(text: str) -> str:
     """A text as the index keeps it."""
-    return _RUN.sub(lambda run: f" {' '.join(_pairs(run[0]))} ", text)
+    return _RUN.sub(lambda run: f" {' '.join(_pairs(run[0]))} ", unified(text).text)
 
 
 def _pairs(run: str) -> list[str]:
