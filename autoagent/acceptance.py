@@ -93,7 +93,7 @@ class Acceptance:
             return self._end(completion, without_evidence=True)
         if undecided := [one for one in self._current() if one.state in ("person", "unclear")]:
             return self._ask_person(call, undecided)
-        if any(message.kind == "say" for message in self.people.messages()):
+        if any(one.kind == "say" and one.id not in state.messages for one in self.people.messages()):
             return None  # it is taken first, and the result goes back with it
         if call.evidence:
             self._note_in_reports(call, call.evidence)

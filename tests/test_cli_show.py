@@ -123,7 +123,7 @@ def test_failed_tries_and_unreadable_replies_are_in_the_story(world: World) -> N
 
 def test_a_compaction_is_in_the_story_with_its_price_and_in_its_step_with_its_summary(world: World) -> None:
     number = compacted(world)
-    assert f"{number} " in row(str(number))
+    assert row(f"{number} ")
     line = next(line for line in text(columns=120).splitlines() if "compacted " in line)
     assert line.split()[0] == str(number)
     assert "$0." in line
