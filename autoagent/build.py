@@ -5,7 +5,7 @@ import json
 import math
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -32,7 +32,7 @@ from autoagent.places import config_folder, memories_file, prompts_folder, state
 from autoagent.programs import Layer
 from autoagent.recall import Offered, RunMemories, Store, notes_section, offered
 from autoagent.registry import Command, Registry, discover
-from autoagent.rules import Action
+from autoagent.rules import Action, check_named, named
 from autoagent.sandbox.process import SandboxedPrograms
 from autoagent.sandbox.protected import protected
 from autoagent.sandbox.reach import Reach, interpreter_folders
@@ -332,6 +332,47 @@ def describe(commands: Iterable[Command[..., Any]]) -> str:
     return "\n".join(lines)
 
 
+def nameable(
+    plugins: Sequence[str], commands: Sequence[Command[..., Any]] = ()
+) -> tuple[dict[str, Collection[str]], bool]:
+    """The commands that a rule may name, with their arguments, and whether that is all: no plugin is broken.
+
+    Those that are disabled, or not available here, are known too.
+    """
+    from autoagent.commands import COMMANDS
+
+    loaded = [found for _, found in discover(plugins)]
+    whole = [found for found in loaded if not isinstance(found, Exception)]
+    known = [*COMMANDS, *commands, *(cmd for found in whole for cmd in found)]
+    return {cmd.name: tuple(cmd.schema["properties"]) for cmd in reversed(known)}, len(whole) == len(loaded)
+
+
+def _check_rules(
+    setup: Setup, given: Sequence[tuple[Action, str]], commands: Sequence[Command[..., Any]], notify: Notify
+) -> None:
+    """Raises ConfigError for a rule that names no command.
+
+    A lasting one may outlive its plugin, so it is only told where it allows or where not all plugins are here: else a
+    slip in a denial would let through what it was to hold.
+    """
+    if not any(named(text) for text in (*(text for _, text in given), *(rule.text for rule in setup.rules))):
+        return
+    known, all_known = nameable(setup.plugins, commands)
+    for action, text in given:
+        try:
+            check_named(text, known)
+        except ValueError as error:
+            raise ConfigError(f"--{action} {text}: {error}") from None
+    for rule in setup.rules:
+        try:
+            check_named(rule.text, known)
+        except ValueError as error:
+            told = f"rule {rule.action} {rule.text}: {error}"
+            if rule.action != "allow" and all_known and not setup.safe_mode:
+                raise ConfigError(f"{told}. Where it stands: autoagent rules") from None
+            notify(told)
+
+
 def start_run(
     folder: Path,
     setup: Setup,
@@ -360,6 +401,7 @@ def start_run(
     for pattern in _fitting_nothing(setup):
         notify(f"--protect {pattern}: no file of the workspace fits it")
     registry = make_registry(setup, notify, commands)
+    _check_rules(setup, rules, commands, notify)
     goals = [text.encode("utf-8", "replace").decode() for text in goals]  # an argument may hold any bytes
     goal = goals[0] if len(goals) == 1 else "\n".join(f"{i}. {text}" for i, text in enumerate(goals, 1))
     kept = _kept_for(setup, goal, notify)
@@ -482,17 +524,20 @@ def resume_run(
     notify: Notify,
     commands: Sequence[Command[..., Any]] = (),
     *,
+    rules: Sequence[tuple[Action, str]] = (),
     network_by: str = "--sandbox-network",
 ) -> None:
-    """Journal that the run goes on, and which files were changed since it last saw them.
+    """Journal that the run goes on, the rules given for it, and which files were changed since it last saw them.
 
-    Its prompt stays as it was unless its commands have changed, or it goes on in safe mode.
+    Raises ConfigError for a rule that names no command, before anything is journalled. Its prompt stays as it was
+    unless its commands have changed, or it goes on in safe mode.
     """
     state = journal.state
     if state.status == "reached":
         raise ConfigError(f"run {state.run_id} has reached its goal; there is nothing to go on with")
     system = artifact(journal.folder, state.system)
     registry = make_registry(setup, notify, commands)
+    _check_rules(setup, rules, commands, notify)
     safer = setup.safe_mode and state.setup is not None and not state.setup.safe_mode
     held = state.setup is None or (setup.sandbox, setup.sandbox_network) == (
         state.setup.sandbox,
@@ -507,6 +552,7 @@ def resume_run(
     journal.append(RunResumed(setup=setup, limits=limits, system=kept, changed=_changed_files(state)))
     if setup.sandbox_network and not (state.setup and state.setup.sandbox_network):
         journal.append(NetworkAllowed(by=network_by))
+    keep_rules(journal, rules)
 
 
 def _changed_files(state: State) -> tuple[str, ...]:

@@ -4,9 +4,10 @@ A rule is text: `shell:git status`, `host:example.org`, `write:docs/**`, the NAM
 `exact:NAME {…}` for one command word for word.
 """
 
+import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
@@ -86,6 +87,31 @@ def check(text: str) -> str:
     return found
 
 
+def named(text: str) -> str:
+    """The command that a rule names; "" where it names a host, a path or a program."""
+    kind, colon, rest = text.partition(":")
+    if kind == "exact" and colon:
+        return rest.partition(" ")[0]
+    return "" if colon and kind in ("shell", "write", "host") else kind
+
+
+def check_named(text: str, known: Mapping[str, Collection[str]]) -> None:
+    """Raises ValueError where a rule names a command, or an argument of one, that is not `known`: it would never hold.
+
+    `known` gives the arguments of each command.
+    """
+    name = named(text)
+    if not name:
+        return
+    if name not in known:
+        plugin = "A plugin's command is known once its plugin is enabled, by the setting `plugins`"
+        raise ValueError(f"there is no command {name!r}.{_near(name, known)} See: autoagent commands. {plugin}")
+    argument = text.removeprefix(f"{name}:").partition("=")[0] if text.startswith(f"{name}:") else ""
+    if argument and argument not in known[name]:
+        takes = f"It takes {', '.join(known[name])}" if known[name] else "It takes none"
+        raise ValueError(f"{name} has no argument {argument!r}.{_near(argument, known[name])} {takes}")
+
+
 def in_words(text: str) -> str:
     """A rule in words for a person, without its action."""
     kind, colon, pattern = text.partition(":")
@@ -145,6 +171,11 @@ def exact(asked: Asked) -> str:
 
 
 # Grammar
+
+
+def _near(name: str, names: Collection[str]) -> str:
+    near = difflib.get_close_matches(name.lower(), names, n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _checked_words(text: str) -> str:

@@ -1,5 +1,6 @@
 """`autoagent rules`: what is listed, kept, removed, and what a shell line would meet."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,14 +8,15 @@ import pytest
 from click.testing import CliRunner, Result
 from support import World
 
-from autoagent import build
+from autoagent import build, settings
 from autoagent.budget import Limits
 from autoagent.cli.rules import rules
 from autoagent.errors import AutoagentError, ConfigError, NoSuchRun
 from autoagent.events import Setup
+from autoagent.journal import Journal
 from autoagent.places import new_run_folder
 from autoagent.rulebook import book_path, rules_of
-from autoagent.rules import Rule
+from autoagent.rules import Action, Rule
 from autoagent.terminal.layout import cells
 
 
@@ -167,6 +169,91 @@ def test_the_rules_of_a_run_are_its_own_and_those_it_started_with(world: World, 
     assert lines(*by, folder.name) == ["deny   shell:git push    this run", "allow  shell:git status  this workspace"]
     with pytest.raises(NoSuchRun):
         result(*by, "zzzz")
+
+
+def started(world: World, notes: list[str], *given: tuple[Action, str], plugins: tuple[str, ...] = ()) -> None:
+    setup = Setup(
+        model="m", context_tokens=9_000, reply_tokens=900, workspace=str(world.workspace), sandbox="none",
+        plugins=plugins, rules=settings.load(world.workspace, {}).rules,
+    )  # fmt: skip
+    build.start_run(new_run_folder(), setup, Limits(), ["Do it"], rules=given, notify=notes.append).close()
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("nonsense", "there is no command 'nonsense'. See: autoagent commands. A plugin's command is known once"),
+        ("write_fil", "there is no command 'write_fil'. Did you mean 'write_file'?"),
+        ("write_fil:path=docs/*", "Did you mean 'write_file'?"),
+        ("write_file:pth=docs/*", "write_file has no argument 'pth'. Did you mean 'path'? It takes path, text"),
+        ("shell", "there is no command 'shell'"),
+        ('exact:write_fil {"path":"a"}', "there is no command 'write_fil'"),
+    ],
+)
+@pytest.mark.parametrize("action", ["allow", "deny"])
+def test_a_rule_for_a_command_that_is_not_there_is_refused(world: World, rule: str, told: str, action: Action) -> None:
+    assert told in refused("add", f"{action} {rule}")
+    assert not book_path().exists()
+    with pytest.raises(ConfigError) as caught:
+        started(world, [], (action, rule))
+    assert str(caught.value).startswith(f"--{action} {rule}: ")
+    assert told in str(caught.value)
+    assert not list(world.state.rglob("journal.jsonl"))
+
+
+@pytest.mark.parametrize(
+    "rule", ["deny write_file", "allow write_file:path=docs/*", "deny run_python:path=*", "deny ask_person"]
+)
+def test_a_rule_for_a_command_that_is_there_holds_wherever_it_is_available(world: World, rule: str) -> None:
+    lines("add", rule)
+    notes = list[str]()
+    started(world, notes)
+    assert notes == []
+
+
+def test_a_slip_in_a_denial_of_the_settings_stops_the_run_and_one_that_allows_is_told(world: World) -> None:
+    config(world, 'rules = ["allow write_fil"]')
+    notes = list[str]()
+    started(world, notes)
+    assert notes[0].startswith("rule allow write_fil: there is no command 'write_fil'. Did you mean 'write_file'?")
+    config(world, 'rules = ["deny write_fil"]')
+    with pytest.raises(ConfigError, match="rule deny write_fil: there is no command") as caught:
+        started(world, [])
+    assert str(caught.value).endswith("Where it stands: autoagent rules")
+
+
+def test_the_command_of_a_plugin_can_be_named_once_it_is_enabled_and_its_rule_outlives_a_broken_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = world.root / "site/acme-1.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1\n")
+    (folder / "entry_points.txt").write_text("[autoagent.commands]\nacme = acme_ruled_commands:COMMANDS\n")
+    (world.root / "site/acme_ruled_commands.py").write_text(
+        "from autoagent.registry import command\n@command('sends')\ndef post(url: str) -> str:\n"
+        "    'Send.'\n    return ''\nCOMMANDS = [post]\n"
+    )
+    monkeypatch.setattr("sys.path", [str(world.root / "site"), *sys.path])
+    assert "there is no command 'post'" in refused("add", "deny post")
+    config(world, 'plugins = ["acme"]')
+    assert lines("add", "deny post:url=*") == ["kept for this workspace: deny post where url is * (post:url=*)"]
+    notes = list[str]()
+    started(world, notes, ("deny", "post"), plugins=("acme",))
+    assert notes == []
+    started(world, notes, plugins=("gone",))
+    assert any(note.startswith("rule deny post:url=*: there is no command 'post'") for note in notes)
+
+
+def test_a_rule_for_no_command_is_refused_before_a_run_goes_on(world: World) -> None:
+    started(world, [])
+    (path,) = world.state.rglob("journal.jsonl")
+    before = path.read_bytes()
+    with Journal(path.parent) as journal:
+        setup = journal.state.setup
+        assert setup
+        with pytest.raises(ConfigError, match="--deny write_fil: there is no command"):
+            build.resume_run(journal, setup, Limits(), print, rules=[("deny", "write_fil")])
+    assert path.read_bytes() == before
 
 
 def test_a_damaged_book_is_told_by_every_command(world: World) -> None:

@@ -129,8 +129,9 @@ class Foreground:
                 return LEFT_CODE
             if message:
                 send(folder, InboxMessage(kind="say", by="resume", text=self.mask(message)))
-            build.resume_run(journal, setup, limits, self.warn, network_by=self._network_by(setup))
-            build.keep_rules(journal, self.options.rules)
+            build.resume_run(
+                journal, setup, limits, self.warn, rules=self.options.rules, network_by=self._network_by(setup)
+            )
             self._describe(found, build.Chosen(setup.model, setup.base_url), setup, limits)
             if not self.options.quiet:
                 words = build.next_call_words(journal.state, found)

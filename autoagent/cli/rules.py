@@ -15,7 +15,7 @@ from autoagent.cli.page import NO_LIMIT, Page, table
 from autoagent.errors import ConfigError
 from autoagent.journal import state_of
 from autoagent.places import find_run, runs_folder
-from autoagent.rules import LONGEST, SCOPES, Action, Asked, Rule, Scope, in_words, judge
+from autoagent.rules import LONGEST, SCOPES, Action, Asked, Rule, Scope, check_named, in_words, judge, named
 from autoagent.terminal.layout import Line, cells, line, one_line
 
 _DOES: dict[Action, str] = {"allow": "allow", "ask": "ask first", "deny": "deny"}
@@ -93,6 +93,7 @@ def add(rule: Sequence[str], workspace: Path, everywhere: bool) -> None:
     kept = rulebook.parse(" ".join(rule), scope)
     if why := _never_holds(kept):
         raise ConfigError(f"{kept.text!r} can't be allowed: {why}. It is always asked")
+    _check_named(kept.text, workspace)
     with _writing():
         rulebook.add(scope, workspace, kept.action, kept.text)
     Page().print(_told("kept", kept))
@@ -203,6 +204,19 @@ def _never_holds(rule: Rule) -> str:
     if rule.action != "allow" or not rule.text.startswith("shell:"):
         return ""
     return shell.why_never(rule.text.removeprefix("shell:").split()[0])
+
+
+def _check_named(text: str, workspace: Path) -> None:
+    """Raises ConfigError for a command that neither is built in nor comes with a plugin of the settings."""
+    if not named(text):
+        return
+    from autoagent import build
+
+    known, _ = build.nameable(settings.load(workspace, {}).get("plugins", ()))
+    try:
+        check_named(text, known)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _asked(text: str) -> Asked:
