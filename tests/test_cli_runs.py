@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from home import Home
 from support import World
 
 from autoagent import build
@@ -238,7 +239,7 @@ def test_nothing_of_a_deleted_run_is_kept_in_the_index(world: World, others: int
     lines()
     index = world.state / "autoagent/index.sqlite"
     assert b"A secret goal" in index.read_bytes()
-    lines("delete", run)
+    lines("delete", run, "--yes")
     assert not index.exists() or b"A secret goal" not in index.read_bytes()
     assert index.exists() == bool(others)
 
@@ -302,7 +303,7 @@ def test_delete_takes_prefixes_and_last_and_says_what_it_deleted(world: World) -
     newest = world.state / "autoagent/runs/cafe/journal.jsonl"
     later = time.time() + 5
     os.utime(newest, (later, later))
-    assert lines("delete", "bee", "last", "beef") == ["deleted beef", "deleted cafe"]
+    assert lines("delete", "bee", "last", "beef", "--yes") == ["deleted beef", "deleted cafe"]
     assert folders(world) == {first}
 
 
@@ -310,7 +311,7 @@ def test_delete_names_a_live_run_and_deletes_the_others(world: World) -> None:
     live = made(world, [done("ok")])
     copy(world, live, "beef")
     with Journal(world.state / "autoagent/runs" / live):
-        result = CliRunner().invoke(runs, ["delete", live, "beef"])
+        result = CliRunner().invoke(runs, ["delete", live, "beef", "--yes"])
     assert isinstance(result.exception, JournalLocked)
     assert f"not deleted: {live}: it is at work" in str(result.exception)
     assert result.stdout == "deleted beef\n"
@@ -330,10 +331,37 @@ def test_delete_older_than(world: World) -> None:
         copy(world, run, name)
         at = time.time() - hours * 3_600
         os.utime(world.state / "autoagent/runs" / name / "journal.jsonl", (at, at))
-    assert lines("delete", "--older-than", "30d") == ["deleted 0003"]
-    assert lines("delete", "--older-than", "90m") == ["deleted 0001", "deleted 0002"]
+    assert lines("delete", "--older-than", "30d", "--yes") == ["deleted 0003"]
+    assert lines("delete", "--older-than", "90m", "--yes") == ["deleted 0001", "deleted 0002"]
     assert "No run is older than 8w" in listed("delete", "--older-than", "8w").stderr
     assert folders(world) == {run}
+
+
+@pytest.mark.parametrize("by", [["--older-than", "0m"], ["beef", "cafe"]])
+def test_without_a_terminal_delete_says_what_goes_and_needs_a_yes(world: World, by: list[str]) -> None:
+    waiting = made(world, [WRITE], approve="acts")
+    (world.state / "autoagent/runs" / waiting).rename(world.state / "autoagent/runs/cafe")
+    copy(world, "cafe", "beef")
+    for path in world.state.rglob("journal.jsonl"):
+        os.utime(path, (1, 1))
+    with pytest.raises(ConfigError, match=r"this deletes 2 runs, 2 of which wait for you, and the undo .* needs --yes"):
+        listed("delete", *by)
+    assert folders(world) == {"cafe", "beef"}
+    assert lines("delete", *by, "--yes") == ["deleted beef", "deleted cafe"]
+
+
+def test_at_a_terminal_delete_asks_once_also_for_a_run_by_its_name(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = made(world, [WRITE], approve="acts")
+    home = Home(world.root, monkeypatch)
+    asked = f"Delete run {run}, which waits for you? What was changed stays, but its undo goes with it. y/N"
+    code, screen = home.terminal("runs", "delete", run, answers=["\n"])
+    assert (code, asked in screen, screen.endswith("Nothing was deleted.")) == (0, True, True)
+    assert folders(world) == {run}
+    code, screen = home.terminal("runs", "delete", run, answers=["y\n"])
+    assert (code, asked in screen, screen.endswith(f"deleted {run}")) == (0, True, True)
+    assert folders(world) == set()
 
 
 @pytest.mark.parametrize("args", [[], ["--older-than", "soon"], ["--older-than", "30"], ["a", "--older-than", "1d"]])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from autoagent.cli.asking import YES
 from autoagent.cli.completion import complete_run
 from autoagent.cli.options import Options, with_options
 from autoagent.errors import ConfigError
@@ -16,7 +17,6 @@ from autoagent.places import find_run, is_live, runs_folder
 from autoagent.state import State
 from autoagent.terminal.criteria import undecided
 
-YES = {"y", "yes", "ok", "ㅛ", "네", "예"}
 TERMINAL_KEYS = {"a", "d", "e", "q", "w", "?", "h", "ㅁ", "ㅇ", "ㄷ", "ㅂ", "ㅈ"}
 NO = {"n", "no", "ㅜ", "아니오", "아니요"}
 

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -49,8 +50,10 @@ def runs(ctx: click.Context, as_json: bool, show_all: bool) -> None:
 @runs.command("delete")
 @click.argument("names", nargs=-1, metavar="[RUN…]", shell_complete=complete_run)
 @click.option("--older-than", metavar="TIME", help="All runs without a change for so long: 90m, 12h, 30d, 8w.")
-def delete(names: Sequence[str], older_than: str | None) -> None:
-    """Delete runs for good: their journal, texts and questions. Files in the workspace stay.
+@click.option("--yes", is_flag=True, help="Do not ask. Needed where there is no terminal.")
+def delete(names: Sequence[str], older_than: str | None, yes: bool) -> None:
+    """Delete runs for good: their journal, texts and questions, and their undo. Files in the workspace stay as they
+    are: what a deleted run changed can't be taken back any more.
 
     RUN may be the start of an id, or `last`. A run that is at work is not deleted.
     """
@@ -59,26 +62,44 @@ def delete(names: Sequence[str], older_than: str | None) -> None:
     from autoagent.journal import delete_run
 
     folder = runs_folder()
-    wanted = [find_run(folder, name) for name in names]
+    wanted = list(dict.fromkeys(find_run(folder, name) for name in names))
     if older_than:
         before_ns = time.time_ns() - _seconds(older_than) * 10**9
         wanted = [folder / run.run for run in list_runs(folder) if run.changed_ns < before_ns]
+    if not wanted:
+        sys.stderr.write(f"No run is older than {older_than}.\n")
+        return
+    if not yes and not _agreed(wanted):
+        Page().print("Nothing was deleted.")
+        return
     live: list[str] = []
-    deleted = 0
-    for run in dict.fromkeys(wanted):
+    for run in wanted:
         try:
             delete_run(run)
         except JournalLocked:
             live.append(run.name)
             continue
-        deleted += 1
         Page().print(f"deleted {run.name}")
     list_runs(folder)  # forgets them in the index too
     if live:
         them = "it is" if len(live) == 1 else "they are"
         raise JournalLocked(f"not deleted: {', '.join(live)}: {them} at work. First: autoagent stop {live[0]}")
-    if not deleted:
-        sys.stderr.write(f"No run is older than {older_than}.\n")
+
+
+def _agreed(wanted: Sequence[Path]) -> bool:
+    """Whether a person says yes to what goes. Raises ConfigError where nobody can be asked."""
+    from autoagent.cli.asking import can_ask, says_yes
+    from autoagent.terminal.words import counted
+
+    names = {run.name for run in wanted}
+    waiting = [run.run for run in list_runs(wanted[0].parent) if run.run in names and run.status == "waiting"]
+    waits = f", {len(waiting):,} of which wait{'s' if len(waiting) == 1 else ''} for you" if waiting else ""
+    if len(wanted) == 1:
+        waits = ", which waits for you" if waiting else ""
+    what = f"{counted(len(wanted), 'run') if len(wanted) > 1 else f'run {wanted[0].name}'}{waits}"
+    if not can_ask():
+        raise ConfigError(f"this deletes {what}, and the undo of what was changed. Without a terminal it needs --yes")
+    return says_yes(f"Delete {what}? What was changed stays, but its undo goes with it. y/N")
 
 
 def runs_lines(found: Sequence[RunSummary], columns: int, *, narrow: bool) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from autoagent.cli.answer import YES
+from autoagent.cli.asking import says_yes
 from autoagent.cli.completion import complete_run
 from autoagent.cli.page import Page
 from autoagent.errors import AutoagentError, ConfigError, JournalError
@@ -281,17 +281,11 @@ def _agreed(found: Plan, mask: Callable[[str], str], *, yes: bool, overwrite: bo
     if found.theirs and not yes and not overwrite:
         names = ", ".join(inert(mask(change.path), newlines=False) for change in found.theirs[:NAMED])
         more = f" and {len(found.theirs) - NAMED:,} more" if len(found.theirs) > NAMED else ""
-        overwrite = _asked(f"Take back too what somebody else changed as well ({names}{more})? It is kept. y/N ")
+        overwrite = says_yes(f"Take back too what somebody else changed as well ({names}{more})? It is kept. y/N")
     acts = found.acts + (found.theirs if overwrite else ())
-    if not acts or yes or _asked(f"{counted(len(acts), 'change')}: go on? y/N "):
+    if not acts or yes or says_yes(f"{counted(len(acts), 'change')}: go on? y/N"):
         return acts
     return None
-
-
-def _asked(question: str) -> bool:
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in YES
 
 
 def _take_back(
