@@ -51,6 +51,14 @@ def test_it_is_named_after_the_run_in_this_folder(world: World, flags: tuple[str
     assert told.startswith(f"Exported run 7f3a to {name} · ")
 
 
+@pytest.mark.parametrize("flags", [("--html", "--md"), ("--md", "--html"), ("--html", "--md", "--zip")])
+def test_two_forms_at_once_are_refused_and_nothing_is_written(world: World, flags: tuple[str, ...]) -> None:
+    kept(world)
+    told = export_apart("last", *flags, code=2).stderr.decode()
+    assert told == f"error: {' and '.join(sorted(flags))} are {len(flags)} files: ask for one of them\n"
+    assert world.files() == {}
+
+
 def test_a_file_that_is_there_is_not_overwritten_unless_that_is_said(world: World) -> None:
     kept(world)
     world.file("7f3a.html", "mine")

@@ -29,12 +29,12 @@ STANDARD_OUTPUT = "-"
 
 @click.command("export")
 @click.argument("run", metavar="RUN", shell_complete=complete_run)
-@click.option("--html", "form", flag_value="html", default=True, help="A page that needs no network (the default).")
-@click.option("--md", "form", flag_value="md", help="The same as Markdown.")
-@click.option("--zip", "form", flag_value="zip", help="Both, with the journal and its texts: what replay plays.")
+@click.option("--html", is_flag=True, help="A page that needs no network (the default).")
+@click.option("--md", is_flag=True, help="The same as Markdown.")
+@click.option("--zip", "as_archive", is_flag=True, help="Both, with the journal and its texts: what replay plays.")
 @click.option("-o", "--output", metavar="FILE", help="Where to (RUN.html, .md or .zip in this folder); - is stdout.")
 @click.option("--overwrite", is_flag=True, help="Also where the file is already there.")
-def export(run: str, form: Form, output: str | None, overwrite: bool) -> None:
+def export(run: str, html: bool, md: bool, as_archive: bool, output: str | None, overwrite: bool) -> None:
     """Write a run to one file to give away: result, criteria, evidence, story, files, figures.
 
     \b
@@ -44,6 +44,8 @@ def export(run: str, form: Form, output: str | None, overwrite: bool) -> None:
 
     Known secrets are masked. The page says at its end what is left out.
     """
+    asked: dict[Form, bool] = {"html": html, "md": md, "zip": as_archive}
+    form = _one_of([name for name, is_asked in asked.items() if is_asked])
     folder = find_run(runs_folder(), run)
     if output == STANDARD_OUTPUT and form == "zip" and sys.stdout.isatty():
         raise ConfigError("a zip is nothing for a terminal. Give a file: -o FILE")
@@ -57,6 +59,13 @@ def export(run: str, form: Form, output: str | None, overwrite: bool) -> None:
     _write(target, content, overwrite=overwrite)
     page = Page()
     page.print(line(joined(f"Exported run {folder.name} to {target}", _size(len(content))), rest=2))
+
+
+def _one_of(forms: list[Form]) -> Form:
+    if len(forms) > 1:
+        told = " and ".join(f"--{form}" for form in forms)
+        raise ConfigError(f"{told} are {len(forms)} files: ask for one of them")
+    return forms[0] if forms else "html"
 
 
 def _made(folder: Path, form: Form) -> bytes:
