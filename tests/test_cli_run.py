@@ -147,6 +147,14 @@ def test_a_goal_comes_in_many_ways(shell: Shell, args: Sequence[str], stdin: str
         assert system.startswith("You are Finder, an autonomous agent. an agent that finds")
 
 
+@pytest.mark.parametrize("flag", ["--goal-file", "--ai-settings"])
+def test_a_binary_file_for_a_goal_is_told_by_its_name(shell: Shell, flag: str) -> None:
+    (shell.workspace / "goal.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\xff\xfe")
+    ended = shell.call("run", "-c", "-m", "offline", flag, "goal.png")
+    assert ended.returncode == 2
+    assert " ".join(ended.stderr.split()).startswith("error: goal.png: The file looks binary (PNG image, 18 bytes)")
+
+
 def test_autogpts_budget_is_a_hard_limit_and_needs_a_price(shell: Shell) -> None:
     (shell.workspace / "ai.yaml").write_text("ai_name: A\nai_role: r\nai_goals: [g]\napi_budget: 0.5\n")
     config = shell.home / "config/autoagent"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from autoagent.errors import ConfigError
+from autoagent.errors import CommandError, ConfigError
 
 if TYPE_CHECKING:
     from autoagent.budget import Usage
@@ -58,6 +58,8 @@ def _text(path: Path) -> str:
         return decode(path.read_bytes()).text
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
+    except CommandError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def _autogpt(path: Path) -> Goal:
