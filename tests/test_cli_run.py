@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import HANDOVER, UNPROVEN
@@ -163,6 +164,27 @@ def test_autogpts_budget_is_a_hard_limit_and_needs_a_price(shell: Shell) -> None
     with ModelServer([done("x")]) as server:
         ended = shell.call("run", "-c", "--ai-settings", "ai.yaml", server=server)
     assert "$0.50" in ended.stderr
+
+
+@pytest.mark.parametrize("format", ["text", "json", "stream-json"])
+@pytest.mark.parametrize("last", [(done("ok"), 0), (thought("no", commands=[("give_up", {"reason": "none"})]), 3)])
+def test_a_reader_who_leaves_neither_stops_a_run_nor_changes_its_exit_code(
+    shell: Shell, format: str, last: tuple[Any, int]
+) -> None:
+    ending, code = last
+    with ModelServer([WRITE, ending]) as server:
+        argv = [*AUTOAGENT, "run", "-c", "--output-format", format, "-o", "result.txt", "Write out.txt"]
+        argv += ["--base-url", server.base_url, "-m", "test-model"]
+        reading, writing = os.pipe()
+        os.close(reading)
+        with os.fdopen(writing, "wb") as screen:
+            ended = subprocess.run(
+                argv, cwd=shell.workspace, env=shell.environ, stdin=subprocess.DEVNULL, stdout=screen, stderr=screen,
+                timeout=60,
+            )  # fmt: skip
+    assert ended.returncode == code
+    assert (shell.workspace / "out.txt").read_text() == "hello\n"
+    assert (shell.workspace / "result.txt").exists() == (code == 0)
 
 
 def test_without_a_goal_or_with_an_empty_one_nothing_starts(shell: Shell) -> None:

@@ -1,5 +1,6 @@
 """The group of sub-commands, each imported only when it is called, and the one place where errors become exit codes."""
 
+import contextlib
 import difflib
 import errno
 import importlib
@@ -132,8 +133,7 @@ def run() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python's last flush may go
         if not isinstance(error.__cause__, BrokenPipeError):
             fail(f"standard output: {error}", BUG, mask)
-        working = sys.argv[1:2] in ([], ["run"], ["resume"])  # what its reader left has not reached its goal
-        sys.exit(BUG if working else OK)
+        sys.exit(OK)
     except Exception as error:  # noqa: BLE001  # a bug of ours: kept in full, said in one line
         report = _report(error, mask)
         fail(f"{type(error).__name__}: {error}. This is a bug of autoagent's. Report: {report}", BUG, mask)
@@ -177,9 +177,29 @@ def _told_apart(stdout: TextIO | None) -> TextIO:
     )
 
 
+class _Screen(io.FileIO):
+    def write(self, b: "ReadableBuffer", /) -> int:
+        with contextlib.suppress(OSError):
+            return super().write(b)
+        return memoryview(b).nbytes
+
+
 def _open_error_output(stderr: TextIO | None) -> TextIO:
-    """Standard error; where it is closed, what is said to a person goes nowhere."""
-    return open(os.devnull, "w", encoding="utf-8") if stderr is None else stderr  # noqa: PTH123  # kept open
+    """Standard error; where it is closed or its reader is gone, what is said to a person goes nowhere.
+
+    Else Python would turn what it could not write into an exit code of its own.
+    """
+    if stderr is None:
+        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123  # kept open
+    if not isinstance(stderr, io.TextIOWrapper):
+        return stderr
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Screen(stderr.fileno(), "wb", closefd=False)),
+        encoding=stderr.encoding,
+        errors=stderr.errors,
+        newline="\n",
+        line_buffering=stderr.line_buffering,
+    )
 
 
 def _usage(error: click.UsageError) -> str:

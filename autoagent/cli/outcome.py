@@ -136,5 +136,11 @@ def write_result(state: State, output: Path | None, mask: Mask) -> None:
 
 
 def _write(content: bytes) -> None:
-    sys.stdout.buffer.write(content)
-    sys.stdout.flush()
+    """A reader who is gone neither stops a run nor changes how it ended. Raises OSError for any other loss."""
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()
+    except OSError as error:
+        if not isinstance(error.__cause__ or error, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where the rest may go
