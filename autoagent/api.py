@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from autoagent import build, rules, settings
-from autoagent.asked import criteria
+from autoagent.asked import criteria, protected
 from autoagent.claims import Evidence
 from autoagent.criteria import Criterion, Verdict
 from autoagent.errors import ConfigError, JournalError
@@ -126,7 +126,7 @@ def run(
         raise ConfigError(str(error)) from None
     started = build.start_run(
         new_run_folder(),
-        setup.model_copy(update={"protect": _each(protect)}),
+        setup.model_copy(update={"protect": protected(_each(protect))}),
         limits,
         goals,
         rules=kept,

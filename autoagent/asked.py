@@ -20,6 +20,11 @@ def criteria(done_when: Sequence[str], checks: Sequence[str], expected: Sequence
     return tuple(found)
 
 
+def protected(patterns: Sequence[str]) -> tuple[str, ...]:
+    """The files that a run may not change, as they are given. Raises ConfigError for an empty pattern."""
+    return tuple(_given(pattern, "--protect") for pattern in patterns)
+
+
 def of_goals(goals: Sequence[str]) -> tuple[Criterion, ...]:
     """The goals of AutoGPT's settings file as criteria; those beyond the most that a run has stand in the last one."""
     texts = [*goals[: MOST - 1], "; ".join(goals[MOST - 1 :])] if len(goals) > MOST else goals

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from support import World
 
+import autoagent
 from autoagent import asked, build
 from autoagent.cli.goal import collect
+from autoagent.cli.run import run
 from autoagent.criteria import Criterion
 from autoagent.errors import ConfigError
 from autoagent.places import new_run_folder
@@ -45,6 +48,18 @@ def test_what_can_never_hold_is_said_before_anything_starts(
 ) -> None:
     with pytest.raises(ConfigError, match=told):
         asked.criteria(done_when, checks, expected)
+
+
+@pytest.mark.parametrize("pattern", ["", "  "])
+def test_an_empty_pattern_of_files_to_protect_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
+) -> None:
+    world = World(tmp_path, monkeypatch)
+    with pytest.raises(ConfigError, match="--protect is empty"):
+        autoagent.run("Go", workspace=world.workspace, model="offline", protect=["data/*", pattern])
+    told = CliRunner().invoke(run, ["-c", "-m", "offline", "-w", str(world.workspace), "--protect", pattern, "Go"])
+    assert str(told.exception) == "--protect is empty"
+    assert not list(world.state.rglob("journal.jsonl"))
 
 
 def test_the_goals_of_autogpts_settings_are_criteria_and_those_beyond_seven_stand_in_the_last(tmp_path: Path) -> None:

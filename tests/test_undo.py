@@ -17,7 +17,7 @@ from support import HANDOVER, World, close
 
 from autoagent.cli.undo import diff, undo
 from autoagent.env import Env
-from autoagent.errors import AutoagentError, ConfigError, JournalError, JournalLocked
+from autoagent.errors import AutoagentError, ConfigError, JournalError, JournalLocked, NoSuchRun
 from autoagent.events import FilesUndone
 from autoagent.history import Presence
 from autoagent.journal import Journal, read, state_of
@@ -77,6 +77,11 @@ def undone(*args: str, code: int = 0) -> str:
 
 def shown(*args: str, columns: int = 80) -> str:
     return called(diff, "last", *args, columns=columns)
+
+
+def test_a_run_that_is_not_there_is_said_before_a_yes_is_wanted(world: World) -> None:
+    with pytest.raises(NoSuchRun):
+        called(undo, "nope")
 
 
 # The whole run

@@ -69,7 +69,10 @@ def run(
         from autoagent.asked import criteria
 
         goal = replace(goal, criteria=criteria(done_when, checks, expect))
-    goal = replace(goal, protect=tuple(protect))
+    if protect:
+        from autoagent.asked import protected
+
+        goal = replace(goal, protect=protected(protect))
     return Foreground.open(options).start(goal, workspace.resolve())
 
 

@@ -77,9 +77,9 @@ def undo(
     """
     if (step is not None) + (to_step is not None) + redo > 1:
         raise ConfigError("--step, --to-step and --redo are three ways: choose one")
+    folder = find_run(runs_folder(), run)
     if not (yes or dry_run or sys.stdin.isatty()):
         raise ConfigError("without a terminal undo needs --yes; --dry-run shows what would happen")
-    folder = find_run(runs_folder(), run)
     with _told(), Journal(folder) as journal, _history(folder, journal.state) as history:
         journal.mask = click.get_current_context().ensure_object(Mask)
         events = list(read(folder))
