@@ -168,6 +168,7 @@ def test_a_refused_key_fails_without_a_call():
         (check,) = checks.check_answers(KEYED, setup_at(server.base_url), call=True)
     assert (check.status, check.name) == ("failed", "endpoint")
     assert "refused the key" in check.fact
+    assert "check OPENAI_API_KEY (.env)" in check.mend
 
 
 def test_a_password_in_the_address_is_sent_and_never_shown():

@@ -365,7 +365,7 @@ CASES: dict[str, Case] = {
         },
     ),
     "OpenAI: key": Case(
-        401, openai(f"Incorrect API key: {KEY}.", "invalid_api_key"), "refused the key (401). Set OPENAI_API_KEY"
+        401, openai(f"Incorrect API key: {KEY}.", "invalid_api_key"), "refused the key (401). Check OPENAI_API_KEY"
     ),
     "OpenAI: model": Case(
         404, openai("The model `test-model` does not exist or you do not have access to it.", "model_not_found"),
@@ -400,7 +400,7 @@ CASES: dict[str, Case] = {
     ),
     "Gemini: key": Case(
         400, [{"error": {"code": 400, "message": "API key not valid. Please pass a valid API key."}}],
-        "refused the key (400). Set OPENAI_API_KEY",
+        "refused the key (400). Check OPENAI_API_KEY",
     ),
     "Gemini: quota of a minute": Case(429, [{"error": GOOGLE_QUOTA}], "asks to wait 34 s", True, 34),
     "Gemini: overloaded": Case(

@@ -294,7 +294,7 @@ def test_a_wait_that_is_too_long_pauses_the_run_at_once(world: World) -> None:
 FINAL = [
     (Failure(429, "You exceeded your current quota", code="insufficient_quota"), "no credit left"),
     (Failure(402, "Payment required"), "no credit left"),
-    (Failure(401, f"Incorrect API key provided: {KEY}"), "refused the key (401). Set OPENAI_API_KEY"),
+    (Failure(401, f"Incorrect API key provided: {KEY}"), "refused the key (401). Check OPENAI_API_KEY"),
     (Failure(403, "Country not supported"), "does not allow this (403): Country not supported"),
     (Failure(404, "The model `test-model` does not exist", code="model_not_found"), "'test-model'"),
     (Failure(400, "Something is odd"), "refused the request (400): Something is odd"),

@@ -215,7 +215,7 @@ def main() -> None:
             journal.append(event)
             time.sleep(float(os.environ.get("PACE", "0")))
         warn_line(look, 'gpt-5-mini refuses "temperature"; left out from now on')
-        error_line(look, "api.openai.com refused the key (401). Not retried. Set OPENAI_API_KEY, then go on.")
+        error_line(look, "api.openai.com refused the key (401). Not retried. Check OPENAI_API_KEY, then go on.")
         finish(journal, os.environ.get("END", "reached"))
     else:
         ask(journal, screen, signals, scene)

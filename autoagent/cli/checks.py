@@ -112,8 +112,11 @@ def check_endpoint(found: Settings, setup: Setup) -> Check:
         fact, _, mend = str(explain_broken(error, endpoint)).partition(". ")
         return Check("endpoint", "failed", fact, mend or NO_ENDPOINT)
     if response.status_code in (401, 403):
-        about = f"refused the key ({response.status_code})" if found.api_key else "wants a key"
-        return Check("endpoint", "failed", f"{host} answers, but {about}", f"set {KEY} to a key of {host}")
+        if not found.api_key:
+            return Check("endpoint", "failed", f"{host} answers, but wants a key", f"set {KEY} to a key of {host}")
+        about = f"refused the key ({response.status_code})"
+        mend = f"check {KEY} ({found.origins['api_key']}): is it a key of {host}?"
+        return Check("endpoint", "failed", f"{host} answers, but {about}", mend)
     if response.status_code != 200:
         return Check("endpoint", "ok", f"{host} answers; it has no list of models ({response.status_code})")
     names = _listed(response)

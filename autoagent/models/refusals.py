@@ -42,8 +42,9 @@ def explain_refusal(refusal: Refusal, endpoint: Endpoint) -> ModelUnavailable | 
         why = endpoint.masked(refusal.filtered) or short
         return _final(f"the content filter of {host} refused the request ({status}): {why}")
     if status == 401 or (status in (400, 403) and _BAD_KEY.search(words)):
-        did = "refused the key" if endpoint.api_key.strip() else "wants a key"
-        return _final(f"{host} {did} ({status}). Set OPENAI_API_KEY")
+        if endpoint.api_key.strip():
+            return _final(f"{host} refused the key ({status}). Check OPENAI_API_KEY: is it a key of {host}?")
+        return _final(f"{host} wants a key ({status}). Set OPENAI_API_KEY")
     if status in (400, 404) and _NO_MODEL.search(words):
         pull = f". Run: ollama pull {model}" if "try pulling it" in words else ""
         return _final(f"{host} does not know the model {model!r} ({status}): {short}{pull}")
