@@ -122,7 +122,7 @@ def test_an_unknown_price_is_a_question_mark_never_nothing(usage: Usage, told: s
     assert in_words(Figures((Spent("", "m", "", "step", usage),))) == told
 
 
-def test_hidden_tokens_and_calls_that_were_cut_are_told() -> None:
+def test_hidden_tokens_and_calls_without_a_reply_are_told() -> None:
     usage = Usage(calls=1, input_tokens=10, output_tokens=900, reasoning_tokens=700)
     told = in_words(Figures((Spent("", "m", "", "step", usage, lost=1),)))
-    assert told == "1 call · 10 tokens in · 900 out (700 hidden) at most: 1 call cut, counted in full"
+    assert told == "1 call · 10 tokens in · 900 out (700 hidden) at most: 1 call without a reply, counted in full"

@@ -155,7 +155,7 @@ def _figures(took: Figures, state: State) -> Iterable[Row]:
     usage = took.usage
     yield "Calls of models", f"{usage.calls:,}"
     if took.lost:
-        yield "Calls cut", f"{took.lost:,}, each counted with all that was reserved for it"
+        yield "No reply", f"{counted(took.lost, 'call')}, each counted with all that was reserved for it"
     cached = f", {cached_share(took)} of them from the provider's cache" if usage.cached_tokens else ""
     yield "Tokens in", f"{usage.input_tokens:,}{cached}"
     hidden = f", {usage.reasoning_tokens:,} of them hidden reasoning" if usage.reasoning_tokens else ""

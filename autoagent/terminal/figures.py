@@ -14,7 +14,7 @@ def amounts(took: Figures) -> str:
     """Calls, tokens and dollars: `?` where nobody knows them, left out where nothing costs anything."""
     usage = took.usage
     hidden = f" ({thousands(usage.reasoning_tokens)} hidden)" if usage.reasoning_tokens else ""
-    at_most = f" at most: {counted(took.lost, 'call')} cut, counted in full" if took.lost else ""
+    at_most = f" at most: {counted(took.lost, 'call')} without a reply, counted in full" if took.lost else ""
     cached = f", {cached_share(took)} from cache" if usage.cached_tokens else ""
     return joined(
         counted(usage.calls, "call"),
