@@ -143,6 +143,14 @@ def test_always_shows_the_rules_and_keeps_the_chosen_one(folder: Path):
     assert sent["scope"] == "run"
 
 
+def test_a_number_that_is_not_offered_is_said_with_those_that_are(folder: Path):
+    terminal = Terminal(folder, "write").ask()
+    for typed in ("9", "0", "x"):
+        terminal.type("a", "Enter to go back")
+        terminal.type(typed, rf"There is no {typed} here, 1 to \d\. Nothing was kept\.")
+    assert terminal.message("y")["allowed"] is True
+
+
 def test_a_rule_for_the_workspace_is_in_the_persons_own_file_before_the_run_hears_of_it(folder: Path, tmp_path: Path):
     scopes = json.dumps(["shell:git status\nshell:head", 'exact:run_shell {"command": "git status"}'])
     terminal = Terminal(folder, "shell", SCOPES=scopes, XDG_CONFIG_HOME=str(tmp_path)).ask()
@@ -280,6 +288,9 @@ def test_the_bell_rings_once_when_a_question_waits(folder: Path):
 def test_a_goal_is_asked_for_and_edited(folder: Path):
     terminal = Terminal(folder, "goal").ask()
     terminal.type("compare 4 vendors", "Looks into: compare 4 vendors")
+    shown = len(terminal.log.getvalue())
+    terminal.type("?", r"Enter +start[^\n]*\n[^\n]*e +edit name[^\n]*\n[^\n]*q +leave[^\n]*\n[^\n]*other +words")
+    assert "Scout" not in terminal.log.getvalue()[shown:]
     terminal.type("e", "Name")
     terminal.type("\x15Boss", "Role")
     terminal.type("", "Goal 1")

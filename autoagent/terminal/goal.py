@@ -10,6 +10,12 @@ from autoagent.terminal.look import Look
 from autoagent.terminal.screen import Screen
 
 MOST_GOALS = 5
+HELP = (
+    "Enter  start the run as it stands; y too",
+    "e      edit name, role and goals, line by line",
+    "q      leave; nothing has started",
+    "other  words: say anew what to do, and it proposes again",
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ def ask_goal(screen: Screen, keyboard: Keyboard, propose: Callable[[str], Propos
             sentence = ""
             while not sentence:
                 _show(look, proposal)
-                typed = keyboard.line() or ""
+                typed = _line(look, keyboard)
                 kind = read_answer(typed).kind
                 if not typed.strip() or kind == "yes":
                     return proposal
@@ -50,6 +56,13 @@ def ask_goal(screen: Screen, keyboard: Keyboard, propose: Callable[[str], Propos
     except EOFError:
         return None
     return None
+
+
+def _line(look: Look, keyboard: Keyboard) -> str:
+    """A typed line; one that asks for help is answered here."""
+    while read_answer(typed := keyboard.line() or "").kind == "help":
+        look.write(*(line(text, first=2) for text in HELP))
+    return typed
 
 
 def _sentence(keyboard: Keyboard) -> str:

@@ -15,7 +15,7 @@ from autoagent.terminal.criteria import HERE
 from autoagent.terminal.draft import DraftQuestion
 from autoagent.terminal.editing import Args, edit_arguments
 from autoagent.terminal.keyboard import Keyboard
-from autoagent.terminal.layout import Piece, line
+from autoagent.terminal.layout import Piece, line, one_line
 from autoagent.terminal.question import (
     Offer,
     Question,
@@ -173,6 +173,9 @@ class TerminalPeople(Unattended):
         typed = self.keyboard.line(until=self._over)
         number = int(typed) if typed and len(typed) < 9 and typed.strip().isdecimal() else 0
         if not 0 < number <= len(offered):
+            if typed and typed.strip():
+                told = "only 1" if len(offered) == 1 else f"1 to {len(offered)}"
+                self.look.write(line(f"There is no {one_line(typed, 40)} here, {told}. Nothing was kept.", first=2))
             return self._hint(question)
         offer = self._kept_for_later(question, offered[number - 1])
         return InboxMessage(
