@@ -292,7 +292,8 @@ def _checked(name: str, raw: Any, origin: str) -> Any:
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         where = ".".join(map(str, (name, *problem["loc"])))
-        raise ConfigError(f"{origin}: {where} = {raw!r}: {_words(problem['msg'])}") from None
+        value = "" if problem["type"] == "missing" else f" = {problem['input']!r}"  # else it would be all beside it
+        raise ConfigError(f"{origin}: {where}{value}: {_words(problem['msg'])}") from None
 
 
 def _words(problem: str) -> str:

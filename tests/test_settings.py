@@ -142,6 +142,23 @@ def test_a_mistake_in_the_users_file_is_one_line_that_names_it(home: Home, text:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('rules = ["deny shell:git push", "alow shell:x"]', "rules.1 = 'alow shell:x': a rule begins with"),
+        ('[prices.mine]\ninput = 1\noutput = 2\n[prices.other]\ninput = "x"\noutput = 3', "prices.other.input = 'x': "),
+        ("[prices.mine]\ninput = 1\noutput = 2\n[prices.other]\ninput = 4", "prices.other.output: "),
+        ("[prices.mine]\ninput = 1\noutput = 2\nfree = true", "prices.mine.free = True: "),
+        ("[limits]\nsteps = 'many'", "limits.steps = 'many': "),
+    ],
+)
+def test_a_wrong_value_is_shown_alone_behind_its_own_key(home: Home, text: str, told: str) -> None:
+    home.user(text)
+    with pytest.raises(ConfigError) as caught:
+        home.load()
+    assert str(caught.value).partition("config.toml: ")[2].startswith(told)
+
+
 def test_a_misspelt_variable_is_named_with_the_right_one(home: Home) -> None:
     with pytest.raises(ConfigError, match="Did you mean 'AUTOAGENT_LIMITS_COST'"):
         home.load({"AUTOAGENT_LIMIT_COST": "1"})
