@@ -75,6 +75,11 @@ def run_folders(runs: Path) -> list[Path]:
     return [folder for _, folder in sorted(dated, key=lambda pair: (-pair[0], pair[1].name))]
 
 
+def plain(path: Path) -> Path:
+    """The path as a person is shown it: without `..`, whose meaning a link before it decides."""
+    return path.resolve() if ".." in path.parts else path
+
+
 def is_live(folder: Path) -> bool:
     """Whether a process holds the run now."""
     try:

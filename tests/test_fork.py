@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from home import Home
 from support import World, finish
 
 from autoagent.cli.costs import costs as costs_command
@@ -317,6 +318,23 @@ def test_the_command_that_goes_on_is_printed_and_nothing_is_started(world: World
     assert f"run {new} forked from" in text
     assert f"autoagent resume {new} -m 'other model'" in text
     assert state_of(newest(world)).status == "paused"
+
+
+def test_a_workspace_is_shown_without_dots_also_where_a_link_stands_before_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(world.root, monkeypatch)
+    played(world)
+    (world.root / "elsewhere/deep").mkdir(parents=True)
+    (world.root / "link").symlink_to("elsewhere/deep")
+    for given, shown in (("ws/../new", "new"), ("link/../new", "elsewhere/new")):
+        told = home.script("fork", "last", "--at", "1", "--workspace", str(world.root / given), stdout=True)
+        assert f"Workspace {world.root / shown} Go on" in told
+        started = next(read(newest(world)))
+        assert isinstance(started, RunStarted)
+        assert started.setup.workspace == str(world.root / given)
+        told = home.script("resume", "last", "-c", "--max-steps", "0")
+        assert f"workspace ~/{shown} " in told
 
 
 def test_as_json_it_names_the_run_its_workspace_and_what_is_not_as_it_was(world: World) -> None:

@@ -15,7 +15,7 @@ from autoagent.cli.goal import Goal
 from autoagent.cli.options import Options
 from autoagent.errors import ConfigError, JournalError
 from autoagent.masking import Mask
-from autoagent.places import config_folder, find_run, new_run_folder, runs_folder, state_folder
+from autoagent.places import config_folder, find_run, new_run_folder, plain, runs_folder, state_folder
 from autoagent.signals import Signals
 from autoagent.terminal import header
 from autoagent.terminal.look import Look, choose_look
@@ -384,6 +384,7 @@ def _not_covered(workspace: Path) -> str:
 
 def _short(path: Path) -> str:
     """The path with ~ for the home folder."""
+    path = plain(path)
     try:
         return f"~/{path.relative_to(Path.home())}".removesuffix("/.")
     except (ValueError, RuntimeError):

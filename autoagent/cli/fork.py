@@ -8,7 +8,7 @@ import click
 from autoagent.cli.completion import complete_run
 from autoagent.cli.page import Page, print_json
 from autoagent.masking import Mask
-from autoagent.places import find_run, runs_folder
+from autoagent.places import find_run, plain, runs_folder
 from autoagent.terminal.layout import Piece, labelled, line, one_line
 from autoagent.terminal.words import joined, spent
 
@@ -75,7 +75,7 @@ def fork(run: str, step: int, message: str | None, model: str | None, workspace:
         spent(made.state.usage, made.state.limits),
     )
     page.print(line(Piece("✓ ", "good"), told))
-    page.print(labelled("Workspace", str(made.workspace), width=LABEL))
+    page.print(labelled("Workspace", str(plain(made.workspace)), width=LABEL))
     for path, reason in made.missing[:SHOWN]:
         page.print(line(Piece("! ", "warn"), f"{path}: not as it was at that step ({reason})", rest=4))
     if len(made.missing) > SHOWN:

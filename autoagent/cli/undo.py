@@ -33,7 +33,7 @@ from autoagent.history.changes import (
 from autoagent.history.differences import as_text, difference
 from autoagent.journal import Journal, artifact, read
 from autoagent.masking import Mask
-from autoagent.places import config_folder, find_run, is_live, runs_folder, state_folder
+from autoagent.places import config_folder, find_run, is_live, plain, runs_folder, state_folder
 from autoagent.sandbox.process import ended_ns
 from autoagent.state import State, fold
 from autoagent.terminal.calls import diff_lines
@@ -148,7 +148,7 @@ def _history(folder: Path, state: State, *, reader: bool = False) -> Generator[W
         raise ConfigError(f"run {folder.name} never started. Delete it: autoagent runs delete {folder.name}")
     workspace = Path(state.setup.workspace)
     if not workspace.is_dir():
-        raise ConfigError(f"the workspace {workspace} of run {state.run_id} is not there")
+        raise ConfigError(f"the workspace {plain(workspace)} of run {state.run_id} is not there")
     forbidden = [state_folder().resolve(), config_folder().resolve()]
     with closing(WorkspaceHistory(folder / "undo", workspace, forbidden=forbidden, reader=reader)) as history:
         yield history
