@@ -151,7 +151,7 @@ def test_criteria_of_a_person_stand_and_nothing_is_drafted_over_them(world: Worl
 
 def test_a_criterion_that_fails_is_given_up_with_what_is_missing(world: World) -> None:
     state = run(world, "Summarise ./notes", expect("other.md"))
-    assert (state.status, state.step) == ("unreached", 5)
+    assert (state.status, state.step) == ("unreached", 6)
     assert state.reason.startswith("1. other.md")
     assert "other.md does not exist" in state.reason
     assert "Mend what is missing" not in state.reason

@@ -1,5 +1,6 @@
 """The next step towards a goal: list, read, write the report, end. A function of the messages and nothing else."""
 
+import posixpath
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,9 +16,9 @@ from autoagent.models.offline.documents import TABLE_SUFFIXES, Document, kind_of
 from autoagent.models.offline.drafting import Part, draft
 from autoagent.models.offline.goals import Calculate, CountFiles, Find, Task, Unplannable, tasks_of
 from autoagent.models.offline.outcome import Outcome
-from autoagent.models.offline.paths import REPORT
+from autoagent.models.offline.paths import REPORT, REPORT_SUFFIXES
 from autoagent.models.offline.progress import Listing, Progress, Reading, progress_of
-from autoagent.models.offline.reports import gaps, is_export, is_own, not_read, report
+from autoagent.models.offline.reports import HEAD, SEARCH, Written, gaps, not_read, report, written_by_a_run
 from autoagent.models.offline.say import count, pick
 from autoagent.models.offline.sources import GLOBS, Sources, sources_of, text_bytes, workspace
 from autoagent.models.offline.speech import language_spoken
@@ -32,7 +33,8 @@ NOT_MET = "The run goes on, because not every criterion is met"  # as the progra
 LISTED_CHARS = 1_000  # of names, in the reason that a path is missing
 MEANT = 5  # paths of which one may be meant
 PAGED = 4  # long pages that are read on at once
-BROWSES, PAGES_ON, CALCULATES = "browse", "read_observation", "run_python"
+BROWSES, PAGES_ON, CALCULATES, SEARCHES = "browse", "read_observation", "run_python", "search_files"
+_BY_RUNS = (*REPORT_SUFFIXES, ".html")  # what a run writes, or what is exported of it
 _PROGRAMS = frozenset((CALCULATES, "run_shell"))  # where there is no shell, Python reaches no files
 ROOM_BYTES = 1_500_000  # of one reply's observations: each gets an equal part of a quarter of the window
 
@@ -55,7 +57,9 @@ def next_thought(goal: str, messages: Sequence[Message], commands: Collection[st
     listing = workspace(progress)
     known = tasks_of(goal, listing.sizes, listing.folders)
     can_run = commands is not None and set(commands) >= _PROGRAMS
-    return _Run(tasks if isinstance(known, Unplannable) else known, progress, language, can_run).next_thought()
+    can_search = commands is not None and SEARCHES in commands
+    chosen = tasks if isinstance(known, Unplannable) else known
+    return _Run(chosen, progress, language, can_run, can_search).next_thought()
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class _Run:
     progress: Progress
     language: Language
     can_run: bool
+    can_search: bool
 
     def next_thought(self) -> Thought:
         if self.progress.compacted:
@@ -81,6 +86,9 @@ class _Run:
             if one.empty:
                 return self._give_up(self._say(f"The folder “{one.empty}” is empty.",
                                                f"“{one.empty}” 폴더는 비어 있습니다."))  # fmt: skip
+        if asked := self._to_look_for_reports(sources):
+            text = self._say("I look which files are reports of earlier runs.", "전에 쓴 보고서가 있는지 찾아봅니다.")
+            return self._thought(1, text, asked)
         if asked := self._to_read(sources, listing):
             return self._thought(1, self._reads(asked), asked, self._draft(sources, listing))
         outcomes = [
@@ -119,25 +127,46 @@ class _Run:
         listed = [self.progress.listings.get((folder, "*")) for folder in folders]
         return not self._root().cut or (bool(task.scope.paths) and not any(one.cut for one in listed if one))
 
+    def _to_look_for_reports(self, sources: Sequence[Sources]) -> list[CommandCall]:
+        """One search, before files are read that the goal doesn't name one by one: what is read counts as evidence.
+
+        None where it might go through more than was listed; then a report of a run is known once it is read.
+        """
+        if not self.can_search or self.progress.by_runs is not None:
+            return []
+        chosen = [path for task, one in zip(self.tasks, sources, strict=True) for path in _chosen(task, one)]
+        paths = [path for path in chosen if path.casefold().endswith(_BY_RUNS) and path not in self._outputs()]
+        folder = posixpath.commonpath([posixpath.dirname(path) for path in paths]) if paths else ""
+        if not paths or (self._root().cut and not folder):
+            return []
+        return [_call(SEARCHES, query=SEARCH, path=folder or ".", regex=True)]
+
+    def _by_a_run(self, path: str, reading: Reading | None) -> Written | None:
+        known = (self.progress.by_runs or {}).get(path)
+        return known or (written_by_a_run(_document(path, reading)) if reading else None)
+
     def _to_read(self, sources: Sequence[Sources], listing: Listing) -> list[CommandCall]:
-        """The next parts to read, as many at once as give each file room for all of it; none where that must end."""
+        """The next parts to read, as many at once as give each file room for all of it; none where that must end.
+
+        Of a report that is there already its head comes first, and nothing more of it where a run wrote it.
+        """
         if self._must_end():
             return []
         asked = self._to_browse()
         if any(call.name == PAGES_ON for call in asked):
             return asked
         wanted = [path for task, one in zip(self.tasks, sources, strict=True) for path in _read_for(task, one)]
-        wanted += [path for path in self._outputs() if path in listing.sizes]
+        heads = [path for path in self._outputs() if path in listing.sizes and path not in self.progress.readings]
         widest = 0
-        for path in dict.fromkeys(wanted):
+        for path in dict.fromkeys([*heads, *wanted]):
             reading = self.progress.readings.get(path)
-            if reading and (reading.problem or reading.complete):
+            if (reading and (reading.problem or reading.complete)) or self._by_a_run(path, reading):
                 continue
-            widest = max(widest, text_bytes(path, listing.sizes.get(path, 0)))
+            widest = max(widest, 0 if path in heads else text_bytes(path, listing.sizes.get(path, 0)))
             if len(asked) >= MAX_COMMANDS or (asked and widest * (len(asked) + 1) > ROOM_BYTES):
                 break
             offset = len(reading.lines) + 1 if reading else 1
-            asked.append(_call("read_file", path=path, offset=offset, limit=READ_LINES))
+            asked.append(_call("read_file", path=path, offset=offset, limit=HEAD if path in heads else READ_LINES))
         return asked
 
     def _must_end(self) -> bool:
@@ -177,11 +206,8 @@ class _Run:
                 failed.append((path, reading.problem.removeprefix(f"{path} ")))
                 continue
             document = _document(path, reading)
-            if is_own(document):
-                own.append((path, self._say("an earlier report of this planner", "이 플래너가 전에 쓴 보고서")))
-                continue
-            if is_export(document):
-                own.append((path, self._say("the record of a run", "실행 기록을 내보낸 파일")))
+            if by_a_run := self._by_a_run(path, reading):
+                own.append((path, self._own(by_a_run)))
                 continue
             if not reading.lines and not document.complete:
                 part.append(path)
@@ -208,6 +234,11 @@ class _Run:
             tuple(own),
             sources.folder,
         )
+
+    def _own(self, written: Written) -> str:
+        if written == "report":
+            return self._say("an earlier report of this planner", "이 플래너가 전에 쓴 보고서")
+        return self._say("the record of a run", "실행 기록을 내보낸 파일")
 
     def _readings(self, task: Task, sources: Sources) -> list[tuple[str, Reading]]:
         """What came of each page and file of a task; an empty reading where it was not begun."""
@@ -257,7 +288,7 @@ class _Run:
             if tried is None:
                 if path in listing.sizes and path not in self.progress.readings:
                     text = self._say(f"{path} is there: I look whose it is.", f"{path} 파일이 이미 있어 살펴봅니다.")
-                    return self._thought(1, text, [_call("read_file", path=path, offset=1, limit=READ_LINES)])
+                    return self._thought(1, text, [_call("read_file", path=path, offset=1, limit=HEAD)])
                 drafted = self._draft(sources, listing)
                 text = self._report(reached)
                 said = self._say(f"I write {path}.", f"{path} 파일을 씁니다.")
@@ -287,7 +318,7 @@ class _Run:
         """The report's path; one that holds somebody's own text is only overwritten where the goal names it."""
         path, number = output, 2
         while not named and path in listing.sizes and path in self.progress.readings:
-            if is_own(Document(path, tuple(self.progress.readings[path].lines))):
+            if self._by_a_run(path, self.progress.readings[path]) == "report":
                 break
             stem, dot, suffix = output.rpartition(".")
             path, number = f"{stem}-{number}{dot}{suffix}", number + 1
@@ -388,6 +419,11 @@ def _read_for(task: Task, sources: Sources) -> tuple[str, ...]:
             return tuple(path for path in sources.paths if path.casefold().endswith(TABLE_SUFFIXES))
         case _:
             return sources.paths
+
+
+def _chosen(task: Task, sources: Sources) -> list[str]:
+    """What is read for a task though the goal doesn't name the file itself."""
+    return [path for path in _read_for(task, sources) if path not in sources.explicit]
 
 
 def _document(path: str, reading: Reading) -> Document:

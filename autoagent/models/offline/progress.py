@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from autoagent.models import Message
+from autoagent.models.offline.reports import SEARCH, Written, found_by_search
 
 _OBSERVATION = re.compile(
     r"^Observation (?P<id>\d+\.(?P<number>\d+)), (?P<name>\w+): "
@@ -79,6 +80,7 @@ class Progress:
     readings: dict[str, Reading] = field(default_factory=dict[str, Reading])
     written: dict[str, Observed] = field(default_factory=dict[str, Observed])
     pages: dict[str, Reading] = field(default_factory=dict[str, Reading])
+    by_runs: dict[str, Written] | None = None  # files that a search found a run's mark in; None where none was made
     programs: list[Observed] = field(default_factory=list[Observed])
     sent_back: list[str] = field(default_factory=list[str])  # what was said of a result that was not accepted
     has_criteria: bool = False
@@ -121,6 +123,8 @@ def progress_of(messages: Sequence[Message]) -> Progress:
                 _browsed(progress.pages, observed)
             case "read_observation":
                 _paged(progress.pages, observed)
+            case "search_files" if observed.args.get("query") == SEARCH:
+                progress.by_runs = found_by_search(observed.text) if observed.outcome == "ok" else {}
             case "write_file":
                 progress.written[observed.path] = observed
             case "run_python":

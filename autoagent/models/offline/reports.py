@@ -1,6 +1,8 @@
 """Reports in Markdown: a heading, how it was made, then quotes with their sources or a table."""
 
+import re
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from autoagent.models.offline.documents import Document, Passage
 from autoagent.models.offline.say import pick
@@ -11,19 +13,39 @@ MARKERS = (
     "_규칙으로 만든 보고서입니다(오프라인 플래너, 언어 모델 없음). 모든 인용은 원문이며 출처가 아래에 있습니다._",
 )
 EXPORTED = "exported by autoagent"  # in the first line of an export as Markdown, at the end of a page's title
+HEAD = 3  # lines that show whether a run wrote it, and hold no figure
+_OWN_LINES, _EXPORT_LINES = 8, 3  # in which a mark counts
+_EXPORT = f"<!-- {EXPORTED} -->"
+_SOURCE = rf"<title>(?:Run .* · {EXPORTED})</title>"  # as the page of an export stands in its file
+_LITERAL = [re.sub(r"[().]", r"\\\g<0>", line) for line in (*MARKERS, _EXPORT)]  # a person reads it too
+SEARCH = "|".join(f"^{line}$" for line in (*_LITERAL, _SOURCE))
+_FOUND = re.compile(r"(?P<path>.+?)(?: \(source\))?:(?P<number>\d+)\t(?P<line>.+)")  # as search_files shows a line
 MAX_CHARS = 300_000  # of one report, so that the reply that writes it stays whole in the context
 NAMED = 50  # files that are named one by one
 
 
-def is_own(document: Document) -> bool:
-    """The document is an earlier report of ours, so no source."""
-    return any(marker in document.lines[:8] for marker in MARKERS)
+Written = Literal["report", "export"]
 
 
-def is_export(document: Document) -> bool:
-    """The document tells of a run: what it quotes stands elsewhere."""
-    marks = (f"<!-- {EXPORTED} -->", f" · {EXPORTED}")
-    return any(line.startswith(("Title: Run ", marks[0])) and line.endswith(marks) for line in document.lines[:3])
+def written_by_a_run(document: Document) -> Written | None:
+    """An earlier report of ours, or the export of a run: no source, since what it quotes stands elsewhere."""
+    if any(marker in document.lines[:_OWN_LINES] for marker in MARKERS):
+        return "report"
+    marks = (_EXPORT, f" · {EXPORTED}")
+    heads = [line for line in document.lines[:_EXPORT_LINES] if line.startswith(("Title: Run ", _EXPORT))]
+    return "export" if any(line.endswith(marks) for line in heads) else None
+
+
+def found_by_search(told: str) -> dict[str, Written]:
+    """What runs wrote, by path, in what search_files tells of `SEARCH`: so its figures are not read with it."""
+    found: dict[str, Written] = {}
+    for line in told.split("\n"):
+        match = _FOUND.fullmatch(line)
+        if match and match["line"] in MARKERS and int(match["number"]) <= _OWN_LINES:
+            found[match["path"]] = "report"
+        elif match and (re.fullmatch(_SOURCE, match["line"]) or int(match["number"]) <= _EXPORT_LINES):
+            found[match["path"]] = "export"
+    return found
 
 
 def report(title: str, sections: Iterable[str], language: Language) -> str:

@@ -51,6 +51,7 @@ class Sources:
     missing: str = ""
     empty: str = ""
     named: frozenset[str] = frozenset()  # the goal's words that the files were found by
+    explicit: frozenset[str] = frozenset()  # the files that the goal names one by one
     folder: str = ""  # the one whose files these all are, "." for the workspace; "" where there is none
 
 
@@ -121,7 +122,8 @@ def _readable(task: Task, chosen: dict[str, bool], listing: Listing, named: set[
         else:
             paths.append(path)
             size += text_bytes(path, listing.sizes.get(path, 0))
-    return Sources(tuple(paths), tuple(unread), tuple(too_much), named=frozenset(named))
+    explicit = frozenset(path for path in paths if chosen[path])
+    return Sources(tuple(paths), tuple(unread), tuple(too_much), named=frozenset(named), explicit=explicit)
 
 
 def _hidden(path: str) -> bool:
