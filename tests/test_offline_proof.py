@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import date
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -9,6 +10,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from test_offline_documents import put, workbook
 
 from autoagent import build
 from autoagent.claims import Claim
@@ -46,6 +48,9 @@ Moss,child,n/a
 Ardal,dog,
 Total,,"2,440.75"
 """
+
+
+STOCK: list[list[object]] = [["place", "amount"], ["Oslo", 100], ["Moss", 40], ["Oslo", 60], ["Moss", 40]]
 
 
 @pytest.fixture
@@ -213,6 +218,52 @@ def test_a_file_in_an_old_korean_encoding_is_worked_out_too(world: World) -> Non
     state = run(world, "sales.csv에서 매출 합계")
     assert "다시 읽은 프로그램의 수와 같습니다" in state.result
     assert is_proven(state)
+
+
+SHEETS: dict[str, tuple[list[list[object]], str]] = {
+    "plain": (STOCK, "| 240 | 4 |"),
+    "beneath a title": ([["Stock of 2026"], [], *STOCK], "| 240 | 4 |"),
+    "not at the edge": ([[None, *row] for row in STOCK], "| 240 | 4 |"),
+    "with a gap and a total": ([*STOCK, [], ["Total", 240]], "| 240 | 4 |"),
+    "with a note beneath": ([*STOCK, [], ["Source: the harbour office"]], "| 240 | 4 |"),
+    "of parts": ([["place", "amount"], ["Oslo", 0.1], ["Moss", 0.2], ["서울", 1e-3]], "| 0.301 | 3 |"),
+    "of text": ([["place", "amount"], ["Oslo", "1,250.50 €"], ["A\nB", " (10) "], ["Moss", "n/a"]], "€1,240.50 | 2 |"),
+    "with other cells": ([*STOCK, ["a", True], ["b", "=B2*2"], ["c", None], [" ", 5]], "| 245 | 5 |"),
+    "with years": ([["place", 2025, "amount"], ["Oslo", 7, 3], ["Moss", 9, 4]], "| 7 | 2 |"),
+}
+
+
+@pytest.mark.parametrize("by", ["", " by place"])
+@pytest.mark.parametrize(("rows", "row"), SHEETS.values(), ids=SHEETS.keys())
+def test_a_sheet_is_worked_out_again_by_a_program(world: World, rows: list[list[object]], row: str, by: str) -> None:
+    put(world, "stock.xlsx", workbook(Notes=[["Ask the bursar first."]], Sheet1=rows))
+    state = run(world, f"total of amount{by} in stock.xlsx")
+    assert row in state.result
+    assert "A program that read stock.xlsx anew came to the same figures." in state.result
+    assert is_proven(state)
+
+
+def test_a_program_reads_a_workbook_of_another_office_as_the_rules_do(world: World) -> None:
+    put(world, "calc.xlsx", (Path(__file__).parent / "documents/calc.xlsx").read_bytes())
+    state = run(world, "calc.xlsx에서 지역별 매출 합계")
+    assert "| 서울 🙂 | 1,204.5 | 1 |" in state.result
+    assert "다시 읽은 프로그램의 수와 같습니다" in state.result
+    assert is_proven(state)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [["day", "amount"], [date(2026, 3, 1), 5], [date(2026, 3, 2), 6]],
+        [["day", "amount"], ["Monday", 5], ["Tuesday", 6], [], ["boat", "load"], ["Ada", 70]],
+    ],
+)
+def test_what_a_program_would_read_otherwise_is_said_to_be_unchecked(world: World, rows: list[list[object]]) -> None:
+    put(world, "stock.xlsx", workbook(Stock=rows))
+    state = run(world, "total of amount by day in stock.xlsx")
+    assert "| All | 11 | 2 |" in state.result
+    assert "no program checked it" in state.result
+    assert ("run_python", "ok") not in outcomes(state)
 
 
 def test_where_no_program_may_run_the_result_says_so_and_the_figures_are_marked(world: World) -> None:

@@ -13,11 +13,14 @@ from autoagent.models.offline.documents import Document
 from autoagent.models.offline.finding import Found
 from autoagent.models.offline.groups import Calculation, Group
 from autoagent.models.offline.numbers import with_places
+from autoagent.models.offline.tables import Table
 
 WHOLE = "all rows"
 LEFT_OUT = "left out"
 WHOLE_SEARCH = "all files"
 MOST_FILES = 200
+_PACKED = (".xlsx", ".xlsm", ".xltx")  # workbooks of XML
+_WHEN = re.compile(r"\d{4}-\d\d-\d\d|\d+:\d\d")  # a date or time, as the loader shows it
 _PRINTED = re.compile(r"^(?P<key>.*): (?P<figures>[a-z]+ [^\s,]+(?:, [a-z]+ [^\s,]+)*)$")
 _FIGURE = re.compile(r"([a-z]+) ([^\s,]+)")
 _TEXT_OF = """\
@@ -72,16 +75,85 @@ print(f"all files: files {{sum(kinds.values())}}")
 for name, found in kinds.items():
     print(f"{{name}}: files {{found}}")
 """
-_TABLE = """\
+_CSV = """\
 import csv, re
 from decimal import Decimal
 from pathlib import Path
 
-FILE, DELIMITER, LABEL, MEASURE, POINT, COMMA = {given}
+FILE, DELIMITER = {place}
+{text_of}
+def table():
+    lines = text_of(FILE).splitlines(keepends=True)
+    rows = csv.reader(lines, delimiter=DELIMITER, skipinitialspace=True)
+    return [row for row in rows if any(map(str.strip, row))]
+"""
+_XLSX = """\
+import posixpath, re, sys
+from decimal import Decimal
+from xml.etree import ElementTree
+from zipfile import ZipFile
+
+FILE = {file}
+NAMES = [{names}]
+book = ZipFile(FILE)
+
+def attribute(element, name):
+    return next((value for key, value in element.items() if key.endswith(name)), "")
+
+def sheets():
+    related = ElementTree.fromstring(book.read("xl/_rels/workbook.xml.rels"))
+    targets = {{attribute(one, "Id"): attribute(one, "Target") for one in related}}
+    for one in ElementTree.fromstring(book.read("xl/workbook.xml")).iterfind("{{*}}sheets/{{*}}sheet"):
+        target = posixpath.join("/xl", targets[attribute(one, "}}id")])
+        yield list(rows_of(book.open(posixpath.normpath(target).lstrip("/"))))
+
+def one_line(text):
+    return text if text.isprintable() else " / ".join(text.splitlines()).replace("\\t", " ")
+
+def written(item):
+    return "".join(part.text or "" for way in ("{{*}}t", "{{*}}r/{{*}}t") for part in item.iterfind(way))
+
+def shared():
+    if "xl/sharedStrings.xml" not in book.namelist():
+        return []
+    return [written(item) for item in ElementTree.fromstring(book.read("xl/sharedStrings.xml")).iterfind("{{*}}si")]
+
+def shown(cell):
+    kind, value = cell.get("t", "n"), cell.findtext("{{*}}v")
+    if kind == "inlineStr":
+        return "".join(map(written, cell.iterfind("{{*}}is")))
+    if not value:
+        return "(formula)" if cell.find("{{*}}f") is not None and kind != "str" else ""
+    if kind == "s":
+        return TEXTS[int(value)]
+    if kind == "b":
+        return "TRUE" if int(value) else "FALSE"
+    return f"{{float(value):.{{sys.float_info.dig}}g}}" if kind == "n" else value
+
+def rows_of(part):
+    for _, row in ElementTree.iterparse(part):
+        if row.tag.endswith("}}row"):
+            cells = {{re.sub(r"\\d", "", cell.get("r")): one_line(shown(cell)) for cell in row}}
+            if any(cells.values()):
+                yield cells
+            row.clear()
+
+def table():
+    for rows in sheets():
+        columns = sorted(set().union(*rows), key=lambda letters: (len(letters), letters))
+        rows = [[row.get(column, "") for column in columns] for row in rows]
+        for at, row in enumerate(rows):
+            if set(NAMES) <= set(map(str.strip, row)):
+                return rows[at:]
+
+TEXTS = shared()
+"""
+_FIGURES = """\
+
+LABEL, MEASURE, POINT, COMMA = {given}
 TOTALS = "total totals sum subtotal grandtotal 합계 총계 소계 총합계 계 전체합계".split()
 UNITS = r"[\\s$€£¥₩￦₽₹%]|USD|EUR|KRW|GBP|JPY|CHF|만원|천원|원|달러|유로|엔"
 
-{text_of}
 def amount(cell):
     text = re.sub(UNITS, "", cell.replace("−", "-"), flags=re.IGNORECASE)
     minus = text.startswith("(") and text.endswith(")")
@@ -97,12 +169,10 @@ def told(key, rows, numbers):
         line += f", minimum {{min(numbers)}}, maximum {{max(numbers)}}"
     print(line)
 
-lines = text_of(FILE).splitlines(keepends=True)
-table = [row for row in csv.reader(lines, delimiter=DELIMITER, skipinitialspace=True) if any(map(str.strip, row))]
-names, *rows = [[cell.strip() for cell in row] for row in table]
+names, *rows = [[cell.strip() for cell in row] for row in table()]
 groups, whole, empty, other, wide, totals = {{}}, [], [], [], [], []
 for row in rows:
-    first = re.sub(r"[\\s:_.-]", "", next(filter(None, row))).casefold()
+    first = re.sub(r"[\\s:_.-]", "", next(filter(None, row), "")).casefold()
     cells = dict(zip(names, row))
     cell = cells.get(MEASURE, "")
     value = amount(cell) if MEASURE else None
@@ -172,29 +242,49 @@ def of_files(suffixes: Sequence[str], folder: str, kinds: Mapping[str, int], no_
 
 
 def of_table(done: Calculation) -> Recheck | None:
-    """None where it is no CSV file of the workspace, or its columns have no names of their own."""
+    """None where its columns have no names of their own, or no small program reads the table as it was shown."""
     document, measure, label = done.table.document, done.measure, done.label
     columns = [column.name for column in (measure, label) if column]
-    if document.kind != "csv" or document.is_page or any(done.table.names.count(name) != 1 for name in columns):
+    if document.is_page or any(done.table.names.count(name) != 1 for name in columns):
         return None
     if done.ranked and label is None:
         return None  # its rows stand in the file as they are
+    reading = _reading_of_sheet(done, columns) if done.table.sheet else _reading_of_csv(done.table)
+    if reading is None:
+        return None
     mark = measure.mark if measure else "."
-    given = (document.path, done.table.delimiter, label.name if label else "", measure.name if measure else "", mark)
+    given = (label.name if label else "", measure.name if measure else "", mark, "," if mark == "." else ".")
     counted = measure is not None and not measure.numeric
-    code = _TABLE.format(
-        given=_written([*given, "," if mark == "." else "."]),
-        whole=WHOLE,
-        left=LEFT_OUT,
-        counted=counted,
-        text_of=_TEXT_OF,
-    )
+    code = reading + _FIGURES.format(given=_written(given), whole=WHOLE, left=LEFT_OUT, counted=counted)
     groups = [(" ".join(group.key.split()), group) for group in done.groups if group.rows] if label else []
     whole = [] if done.ranked else [(WHOLE, done.whole)]
     left_out = {"empty": done.empty, "other": done.no_number, "wide": done.table.odd, "totals": done.table.totals}
     counts = tuple((name, Decimal(len(rows))) for name, rows in left_out.items())
     expected = (*((key, _figures(group, done)) for key, group in [*groups, *whole]), (LEFT_OUT, counts))
     return Recheck(code, document.path, expected)
+
+
+def _reading_of_csv(table: Table) -> str:
+    return _CSV.format(place=_written([table.path, table.delimiter]), text_of=_TEXT_OF)
+
+
+def _reading_of_sheet(done: Calculation, columns: Sequence[str]) -> str | None:
+    """None where the table is not the first with these names, does not go on to its sheet's end, or holds dates.
+
+    A date is kept as a number; only the format of its cell says that it is one.
+    """
+    table = done.table
+    names = set(columns or filter(None, table.names))
+    rows = [row for sheet in table.document.sheets for row in sheet.rows]
+    first = next((row.line for row in rows if names <= {cell.strip() for cell in row.cells}), 0)
+    sheet = next(one for one in table.document.sheets if one.row(table.header_line))
+    last = max(row.line for row in (*table.rows, *table.totals))
+    used = [column.index for column in (done.measure, done.label) if column]
+    dated = any(_WHEN.match(row.cell(at)) for row in table.rows for at in used)
+    alone = first == table.header_line and last == sheet.rows[-1].line
+    if not table.path.casefold().endswith(_PACKED) or not alone or dated:
+        return None
+    return _XLSX.format(file=_written([table.path]), names=_written(sorted(names)))
 
 
 def _written(values: Sequence[str]) -> str:
