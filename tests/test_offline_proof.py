@@ -229,6 +229,7 @@ SHEETS: dict[str, tuple[list[list[object]], str]] = {
     "of parts": ([["place", "amount"], ["Oslo", 0.1], ["Moss", 0.2], ["서울", 1e-3]], "| 0.301 | 3 |"),
     "of text": ([["place", "amount"], ["Oslo", "1,250.50 €"], ["A\nB", " (10) "], ["Moss", "n/a"]], "€1,240.50 | 2 |"),
     "with other cells": ([*STOCK, ["a", True], ["b", "=B2*2"], ["c", None], [" ", 5]], "| 245 | 5 |"),
+    "of numbers that are none": ([["place", "amount"], ["Oslo", 2.5], ["Moss", "1.234,5"], ["_x0041_", 1]], "| 2 |"),
     "with years": ([["place", 2025, "amount"], ["Oslo", 7, 3], ["Moss", 9, 4]], "| 7 | 2 |"),
 }
 

@@ -95,6 +95,8 @@ from zipfile import ZipFile
 
 FILE = {file}
 NAMES = [{names}]
+HEX = r"[\\da-fA-F]"
+ESCAPED = f"_x(?P<code>{{HEX}}{{HEX}}{{HEX}}{{HEX}})_"
 book = ZipFile(FILE)
 
 def attribute(element, name):
@@ -111,7 +113,8 @@ def one_line(text):
     return text if text.isprintable() else " / ".join(text.splitlines()).replace("\\t", " ")
 
 def written(item):
-    return "".join(part.text or "" for way in ("{{*}}t", "{{*}}r/{{*}}t") for part in item.iterfind(way))
+    text = "".join(part.text or "" for way in ("{{*}}t", "{{*}}r/{{*}}t") for part in item.iterfind(way))
+    return re.sub(ESCAPED, lambda found: chr(int.from_bytes(bytes.fromhex(found["code"]), "big")), text)
 
 def shared():
     if "xl/sharedStrings.xml" not in book.namelist():
@@ -155,12 +158,15 @@ TOTALS = "total totals sum subtotal grandtotal 합계 총계 소계 총합계 �
 UNITS = r"[\\s$€£¥₩￦₽₹%]|USD|EUR|KRW|GBP|JPY|CHF|만원|천원|원|달러|유로|엔"
 
 def amount(cell):
-    text = re.sub(UNITS, "", cell.replace("−", "-"), flags=re.IGNORECASE)
+    text = re.sub(UNITS, "", cell.translate(str.maketrans("−–’", "--'")), flags=re.IGNORECASE)
     minus = text.startswith("(") and text.endswith(")")
-    text = (text.strip("()") if minus else text).replace(COMMA, "").replace("'", "").replace(POINT, ".")
-    if not re.fullmatch(r"[-+]?(\\d+\\.?\\d*|\\.\\d+)", text):
+    text = text.strip("()") if minus else text
+    comma, point = re.escape(COMMA), re.escape(POINT)
+    whole = rf"\\d?\\d?\\d(?:[{{comma}}']\\d\\d\\d)+|\\d+"
+    if not re.fullmatch(rf"[-+]?(?:(?:{{whole}})(?:{{point}}\\d*)?|{{point}}\\d+)", text):
         return None
-    return -Decimal(text) if minus else Decimal(text)
+    value = Decimal(text.replace(COMMA, "").replace("'", "").replace(POINT, "."))
+    return -value if minus else value
 
 def told(key, rows, numbers):
     line = f"{{key}}: rows {{rows}}"
@@ -257,6 +263,8 @@ def of_table(done: Calculation) -> Recheck | None:
     counted = measure is not None and not measure.numeric
     code = reading + _FIGURES.format(given=_written(given), whole=WHOLE, left=LEFT_OUT, counted=counted)
     groups = [(" ".join(group.key.split()), group) for group in done.groups if group.rows] if label else []
+    if len({key for key, _ in groups}) < len(groups):
+        return None  # what is printed would not tell them apart
     whole = [] if done.ranked else [(WHOLE, done.whole)]
     left_out = {"empty": done.empty, "other": done.no_number, "wide": done.table.odd, "totals": done.table.totals}
     counts = tuple((name, Decimal(len(rows))) for name, rows in left_out.items())
