@@ -267,6 +267,19 @@ def test_what_a_program_would_read_otherwise_is_said_to_be_unchecked(world: Worl
     assert ("run_python", "ok") not in outcomes(state)
 
 
+@pytest.mark.parametrize(
+    ("goal", "heading"),
+    [
+        ("Summarise stock.xlsx", "### Sheet Stock: rows A1 to A5"),
+        ("stock.xlsx를 요약해 줘", "### 시트 Stock: A1 행부터 A5 행까지"),
+    ],
+)
+def test_the_heading_of_a_sheet_says_no_more_than_was_read(world: World, goal: str, heading: str) -> None:
+    put(world, "stock.xlsx", workbook(Stock=STOCK, Empty=[]))
+    assert is_proven(run(world, goal))
+    assert heading in world.text("report.md").split("\n")
+
+
 def test_where_no_program_may_run_the_result_says_so_and_the_figures_are_marked(world: World) -> None:
     state = run(world, "total of fare in notes/fares.csv", disabled=("run_python",))
     assert state.status == "reached"

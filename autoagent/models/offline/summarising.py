@@ -25,11 +25,12 @@ _FIGURE = re.compile(r"\d")
 
 @dataclass(frozen=True)
 class Shape:
-    """A table by its header and how many lines follow; `sheet` is "" for a CSV file."""
+    """A table by its header and how many lines follow; of a sheet the addresses of its first and last row instead."""
 
     header: Passage | None
-    rows: int
+    rows: int = 0
     sheet: str = ""
+    ends: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,10 @@ def _shapes(document: Document, found: Sequence[Passage], *, headers: bool) -> I
     if document.kind == "csv":
         yield Shape(found[0] if found and headers else None, max(0, len(found) - 1))
     for sheet in document.sheets:
-        rows = [passage for passage in found if passage.heading == sheet.name]
+        rows = (passage for passage in found if passage.heading == sheet.name)
         header = next((passage for passage in rows if passage.kind == "header"), None)
-        below = [passage for passage in rows if header is None or passage.line > header.line]
-        yield Shape(header if headers else None, len(below), sheet.name)
+        ends = (sheet.rows[0].address(0), sheet.rows[-1].address(0)) if sheet.rows else None
+        yield Shape(header if headers else None, sheet=sheet.name, ends=ends)
 
 
 def _quotable(passage: Passage) -> bool:

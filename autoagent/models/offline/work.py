@@ -145,12 +145,12 @@ def _section(summary: Summary, language: Language) -> str:
 def _shape(shape: Shape, language: Language) -> list[str]:
     if not shape.sheet:
         told = pick(language, f"### Table: header and {shape.rows:,} lines\n", f"### 표: 머리글과 {shape.rows:,}줄\n")
-    elif shape.header:
-        told = pick(language, f"### Sheet {shape.sheet}: header and {count(shape.rows, 'row')}\n",
-                    f"### 시트 {shape.sheet}: 머리글과 {shape.rows:,}행\n")  # fmt: skip
+    elif shape.ends:
+        first, last = shape.ends  # no number of rows: what is said has to stand in what was read
+        told = pick(language, f"### Sheet {shape.sheet}: rows {first} to {last}\n",
+                    f"### 시트 {shape.sheet}: {first} 행부터 {last} 행까지\n")  # fmt: skip
     else:
-        told = pick(language, f"### Sheet {shape.sheet}: {count(shape.rows, 'row')}\n",
-                    f"### 시트 {shape.sheet}: {shape.rows:,}행\n")  # fmt: skip
+        told = pick(language, f"### Sheet {shape.sheet}: empty\n", f"### 시트 {shape.sheet}: 비어 있음\n")
     return [told, *([quote(shape.header)] if shape.header else [])]
 
 
