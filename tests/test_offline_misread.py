@@ -53,6 +53,22 @@ def test_an_export_is_never_overwritten_as_if_it_were_a_report(tmp_path: Path) -
     assert (shell.workspace / "report.md").read_text() == exported
 
 
+@pytest.mark.parametrize(
+    ("goal", "header"),
+    [
+        ("total of count in stock.csv", "| total count | rows |"),
+        ("stock.csv에서 place별 count 합계", "| place | 합계 count | 행 수 |"),
+    ],
+)
+def test_a_column_called_count_is_titled_once(world: World, goal: str, header: str) -> None:
+    (world.workspace / "stock.csv").write_text("place,count\nOslo,100\nMoss,40\n")
+    result = run(world, goal).result
+    assert header in result
+    assert "count, count" not in result
+    assert "count count" not in result
+    assert "total, count" not in result
+
+
 @pytest.mark.parametrize("name", ["who", "what", "where", "kind", "항목", "값"])
 def test_a_columns_name_is_never_taken_for_a_word_that_asks(world: World, name: str) -> None:
     (world.workspace / "spend.csv").write_text(f"date,{name},euros\n1,Ann,12\n2,Ben,100\n3,Ann,50\n")

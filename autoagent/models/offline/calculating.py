@@ -174,7 +174,7 @@ def _why(problem: NoColumn, language: Language) -> str:
 def _told(done: Calculation, language: Language) -> str:
     """Heading, table, and notes on what was left out."""
     unit = done.measure.units[0] if done.measure and done.measure.units else ""
-    functions = [pick(language, function, _KOREAN[function]) for function in done.functions]
+    functions = [pick(language, function, _KOREAN[function]) for function in _shown(done)]
     measure = done.measure.name if done.measure else pick(language, "rows", "행")
     title = f"{', '.join(functions)}: {measure}"
     if done.ranked and done.label is None:
@@ -198,7 +198,7 @@ def _told(done: Calculation, language: Language) -> str:
         shown = table([line_word, *names], body, right_from=len(names) + 1)
     else:
         key = [done.label.name] if done.label else []
-        shown_rows = "count" not in done.functions
+        shown_rows = "count" not in _shown(done)
         header = [
             *key,
             *(f"{name} {measure}" if done.measure else name for name in functions),
@@ -216,9 +216,14 @@ def _told(done: Calculation, language: Language) -> str:
     return "\n".join([f"## {done.table.title}: {title}\n", shown, *_notes(done, language)])
 
 
+def _shown(done: Calculation) -> tuple[Function, ...]:
+    """Beside others a count has no column of its own: the rows stand there anyway, and a column may be called so."""
+    return tuple(function for function in done.functions if function != "count") or done.functions
+
+
 def _row(group: Group, done: Calculation, unit: str, key: list[str]) -> list[str]:
-    values = [_value(done.value(group, function), function, unit) for function in done.functions]
-    rows = [] if "count" in done.functions else [f"{group.rows:,}"]
+    values = [_value(done.value(group, function), function, unit) for function in _shown(done)]
+    rows = [] if "count" in _shown(done) else [f"{group.rows:,}"]
     return [*key, *values, *rows]
 
 
