@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from autoagent import evidence, reviewing
 from autoagent.ask import Answer
 from autoagent.claims import RESULT, Evidence
-from autoagent.criteria import Criterion, Verdict, with_goal
+from autoagent.criteria import Criterion, Verdict, steers, with_goal
 from autoagent.effects import TAMPERED
 from autoagent.env import ABSENT, Completion
 from autoagent.errors import CommandError, ThoughtError
@@ -35,7 +35,7 @@ from autoagent.memory import Context, factor_of, fresh_context
 from autoagent.models import Model
 from autoagent.passages import scores
 from autoagent.people import People
-from autoagent.policy import CHECKED, is_secret, may_not_change
+from autoagent.policy import CHECKED, STEERED, is_secret, may_not_change
 from autoagent.programs import USUAL_S, Program
 from autoagent.reviewing import Material
 from autoagent.state import PendingCall
@@ -139,6 +139,15 @@ class Acceptance:
         state = "met" if result.outcome == "ok" and not spoiled else "unmet"
         return Verdict(criterion=number, state=state, proof=text.strip(), source=criterion.command)
 
+    def _decides(self, path: str, why: str) -> bool:
+        """Whether a file of this path may decide a check. Settings for many programs do by what they say."""
+        if why != STEERED:
+            return why == CHECKED
+        try:
+            return steers(self.executor.files.read_bytes(path).decode("utf-8", "replace"))
+        except CommandError:
+            return True
+
     def _changed_that_checks_read(self) -> list[str]:
         """Files that decide a check, are no longer as they were, and that no person's yes changed."""
         state, allowed, events = self.journal.state, set[str](), list(read(self.journal.folder))
@@ -147,7 +156,7 @@ class Acceptance:
                 allowed |= {event.path, event.source}
         made = made_by(self.journal)
         found = [change.path for change in net(deeds(events, self._artifact)) if change.path not in allowed
-                 and may_not_change(change, state, made) == CHECKED]  # fmt: skip
+                 and self._decides(change.path, may_not_change(change, state, made))]  # fmt: skip
         return found[:NAMED]
 
     def _file_problem(self, criterion: Criterion) -> str:

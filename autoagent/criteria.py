@@ -153,6 +153,20 @@ def steering(criteria: Sequence[Criterion]) -> tuple[str, ...]:
     return (*_STEERING, *found) if words else ()
 
 
+_SHARED = ("pyproject.toml", "setup.cfg", "tox.ini")  # they hold settings of many programs
+_OF_PYTEST = re.compile(r"^\s*(?:\[.*(?:pytest|tox).*\]|.*(?:pytest|tox)[\w.\"' -]*=(?!=))", re.MULTILINE)
+
+
+def is_shared(path: str) -> bool:
+    """Whether a settings file is for many programs: only what it says to one that checks can steer a check."""
+    return path.rpartition("/")[2] in _SHARED
+
+
+def steers(text: str) -> bool:
+    """Whether such a file says something to a program that runs tests."""
+    return _OF_PYTEST.search(text) is not None
+
+
 def _words(criteria: Sequence[Criterion]) -> list[str]:
     return [word for one in criteria for word in _WORD.findall(one.command)]
 

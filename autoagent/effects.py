@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from autoagent import policy
+from autoagent.criteria import steers
 from autoagent.env import ABSENT, Change, Env, Excerpt, Files
 from autoagent.errors import CommandError, JournalError, SandboxError
 from autoagent.events import CommandStarted, FileChange, FileState, Outcome
@@ -262,7 +263,7 @@ class Effects:
 
     def _put_back_obeyed(self, changed: tuple[FileChange, ...]) -> tuple[tuple[FileChange, ...], tuple[str, ...], str]:
         """Puts back what programs may not change: the changes that stand, the paths that don't, notes for the model."""
-        reasons = {one.path: why for one in changed if (why := self.forbids(one)) and not self._is_harmless(one)}
+        reasons = {one.path: why for one in changed if (why := self.forbids(one)) and not self._is_harmless(one, why)}
         if not reasons:
             return changed, (), ""
         forbidden = tuple(one for one in changed if one.path in reasons)
@@ -279,10 +280,15 @@ class Effects:
         note = "\n".join(f"[Put back as it was, since {why}: {names}]" for why, names in told)
         return kept, tuple(reasons), note
 
-    def _is_harmless(self, change: FileChange) -> bool:
-        """What `git init` and `git clone` make: hooks that never run, and a configuration that names no program."""
+    def _is_harmless(self, change: FileChange, why: str) -> bool:
+        """What `git init` and `git clone` make: hooks that never run, and a configuration that names no program.
+
+        And settings of the run's own that say nothing to a program that checks.
+        """
         if change.after.kind == "absent":
             return False
+        if why == policy.STEERED:
+            return not steers(self._text(change.path, change.after) or "pytest =")
         path = f"/{change.path}"
         if "/.git/hooks/" in path:
             return path.endswith(".sample")

@@ -297,6 +297,7 @@ class Executor:
             changes=(planned.path, planned.source) if planned else (),
             made=made_by(self.journal),
             replaces=planned is not None and (bool(planned.source) or planned.before != ABSENT),
+            text=planned.content.decode("utf-8", "replace") if planned and planned.content is not None else None,
         )
 
     def _refuse(self, call: PendingCall, bound: Bound, decision: policy.Decision) -> None:

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from autoagent import rules
-from autoagent.criteria import is_read_by, read_by_checks, steering
+from autoagent.criteria import is_read_by, is_shared, read_by_checks, steering, steers
 from autoagent.events import Approve, FileChange
 from autoagent.programs import Containment
 from autoagent.registry import Bound
@@ -44,6 +44,7 @@ BROWSE = "browse"
 NOT_YOURS = "Do not try another way to send it: leave it, and go on with the goal."
 ALONE = "Only a person could allow it, and nobody can be asked in this run: go on without it."
 OBEYED, CHECKED = "other programs obey it", "a check of this run reads it"
+STEERED = "it can tell a check of this run what to do"
 UNSANDBOXED = "unsandboxed: nothing holds it, it can do on this machine whatever you can"
 
 
@@ -82,17 +83,37 @@ def may_not_change(change: FileChange, state: State, made: Callable[[str], bool]
     if is_trusted_file(change.path) or is_secret(change.path):
         return OBEYED
     replaces = change.before.kind != "absent"
-    if not _decides_checks(change.path, state, replaces=replaces) or made(change.path):
+    own = _decides_checks(change.path, state, replaces=replaces) and made(change.path)
+    if not _decides_checks(change.path, state, replaces=replaces, own=own):
         return ""
     said = rules.judge(_kept(state), rules.Asked("run_shell", {}, "writes", writes=((change.path,),)))
-    return "" if _names_what_checks_read(said, change.path, state) else CHECKED
+    if _names_what_checks_read(said, change.path, state):
+        return ""
+    is_new = own or not replaces or change.path in state.made
+    return STEERED if is_shared(change.path) and is_new else CHECKED
 
 
-def _decides_checks(path: str, state: State, *, replaces: bool) -> bool:
-    """Whether a change of this path could make a check pass: not a new test, and not what the run made itself."""
-    if not path or path in state.made or not _is_read(path, state):
+def _decides_checks(path: str, state: State, *, replaces: bool, own: bool = False, text: str | None = None) -> bool:
+    """Whether a change of this path could make a check pass: not a new test, and not what the run made itself.
+
+    A settings file for many programs that the run made is ordinary as long as its `text` says nothing to one that
+    checks; None: nobody knows what it says.
+    """
+    if not path or not _is_read(path, state):
         return False
-    return replaces or is_read_by(steering(state.criteria), path)
+    own = own or path in state.made
+    if replaces and not own:
+        return True
+    if not is_read_by(steering(state.criteria), path):
+        return False
+    return (text is None or steers(text)) if is_shared(path) else not own
+
+
+def _is_decided_by(path: str, state: State, replaces: bool, made: Callable[[str], bool], text: str | None) -> bool:
+    """As above, with what costs more to find out, only where that matters."""
+    if not _decides_checks(path, state, replaces=replaces, text=text):
+        return False
+    return _decides_checks(path, state, replaces=replaces, own=made(path), text=text)
 
 
 def _is_read(path: str, state: State) -> bool:
@@ -125,6 +146,7 @@ def decide(
     changes: Sequence[str] = (),
     replaces: bool = False,
     made: Callable[[str], bool] = lambda _: False,
+    text: str | None = None,
 ) -> Decision:
     """Whether a call runs, is asked, or is refused. `real_name` follows links inside the workspace.
 
@@ -132,7 +154,8 @@ def decide(
     `containment`: what holds the programs of this run. In continuous mode (`never`) nothing is asked: what would need
     a person is refused, and the model told. A person's deny comes first; what no rule can allow is looked at next.
     `changes`: the real names that a planned change writes, beside those that stand in the arguments. `replaces`: a
-    file is there already. `made`: whether the run made a file itself, of those that its state does not name.
+    file is there already. `made`: whether the run made a file itself, of those that its state does not name. `text`:
+    what the file that is written will hold.
     """
     touched = _touched(bound, real_name, changes)
     asked = _asked(bound, touched)
@@ -142,7 +165,7 @@ def decide(
         return Decision("deny", f"rule: deny {said.rule.text}", reason)
     if certain := _whatever_rules_say(bound, {name for names in touched for name in names}, approve):
         return certain
-    read = next((path for path in changes if _decides_checks(path, state, replaces=replaces) and not made(path)), "")
+    read = next((path for path in changes if _is_decided_by(path, state, replaces, made, text)), "")
     if read and not _names_what_checks_read(said, read, state):
         why = f"A check of this run reads {read}: changed, it could pass without the goal being reached."
         if is_read_by(read_by_checks((), state.setup.protect if state.setup else ()), read):

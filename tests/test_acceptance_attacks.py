@@ -108,8 +108,44 @@ def test_a_new_settings_file_that_steers_no_check_is_ordinary(world: World, comm
     assert (state.status, world.text(name)) == ("reached", text)
 
 
+PROJECT = "[project]\nname = 'a'\n[dependency-groups]\ndev = ['pytest>=8', 'pytest==9']\n"
+
+
+@pytest.mark.parametrize("by_program", [False, True])
+def test_a_new_file_of_many_settings_is_ordinary_until_it_tells_a_check_what_to_do(
+    world: World, by_program: bool
+) -> None:
+    def writing(text: str) -> Any:
+        shell = f"cat > pyproject.toml <<'END'\n{text}END"
+        one = (
+            ("run_shell", {"command": shell})
+            if by_program
+            else ("write_file", {"path": "pyproject.toml", "text": text})
+        )
+        return thought(commands=[one])
+
+    world.file("test_a.py", "def test_a(): assert False\n")
+    steered = PROJECT + "[tool.pytest.ini_options]\naddopts = '--collect-only'\n"
+    good = thought(commands=[("write_file", {"path": "test_b.py", "text": "def test_b(): pass\n"})])
+    script = [writing(PROJECT), good, writing(steered), done("x"), thought(commands=[("give_up", {"reason": "no"})])]
+    state, _ = asked_by(world, script, check(f"{PYTEST[0]} test_a.py"), review="off")
+    assert state.status == "unreached"
+    assert world.text("pyproject.toml") == PROJECT
+
+
+def test_a_package_made_from_nothing_passes_its_check(world: World) -> None:
+    files = {
+        "pyproject.toml": PROJECT,
+        "a.py": "def f(): return 1\n",
+        "test_a.py": "from a import f\ndef test_f(): f()\n",
+    }
+    new = [("write_file", {"path": path, "text": text}) for path, text in files.items()]
+    state, _ = asked_by(world, [thought(commands=new), done("made")], check(PYTEST[0]), review="off")
+    assert (state.status, world.text("pyproject.toml")) == ("reached", PROJECT)
+
+
 def test_a_person_s_rule_frees_a_new_settings_file(world: World) -> None:
-    name, text = "pyproject.toml", "[project]\nname = 'a'\n"
+    name, text = "pyproject.toml", "[tool.pytest.ini_options]\naddopts = ''\n"
     script = [thought(commands=[("write_file", {"path": name, "text": text})]), done("made")]
     state, _ = asked_by(world, script, check("echo pytest"), review="off", rules=[f"allow write:{name}"])
     assert (state.status, world.text(name)) == ("reached", text)
