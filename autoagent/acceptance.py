@@ -47,6 +47,7 @@ SHOWN = 1_500  # characters of what a check wrote that the model reads
 REVIEWED_SHARE = 2  # one part in so many of the window is what a reviewer sees at most
 WHOSE = "only you can decide"
 NAMED = 6  # changed files
+ASKED = 2_000  # characters of a result by whose words passages are chosen: each word is looked for in all that was read
 ADVISED = "Not accepted yet: a person said something meanwhile. Do what it asks for, then give task_complete again."
 WITHOUT_EVIDENCE = "claims without evidence, which --evidence require does not accept"
 Ask = Callable[[Model, Context], Answer | None]
@@ -264,7 +265,7 @@ class Acceptance:
         state = self.journal.state
         cited = {claim.observation for claim in (call.evidence.claims if call.evidence else ()) if claim.found}
         texts = {source.id: source.text for source in self._reads().sources}
-        wanted = " ".join([completion.result, *(criterion.text for criterion in asked.values())])
+        wanted = " ".join([completion.result[:ASKED], *(criterion.text for criterion in asked.values())])
         others = [id for id in texts if id not in cited]
         scored = dict(zip(others, scores([texts[id] for id in others], wanted), strict=True))
         best = sorted(others, key=lambda id: -scored[id])[:OTHERS]
@@ -330,10 +331,11 @@ class Acceptance:
 
     def _note_in_reports(self, call: PendingCall, found: Evidence) -> None:
         """A report says itself what of it has no support, at its end; where a check may read it, the ending says it."""
-        for path in dict.fromkeys(fact.where for fact in found.loose if fact.where != RESULT):
+        places = {fact: (fact.where, *fact.also) for fact in found.loose}
+        for path in dict.fromkeys(path for where in places.values() for path in where if path != RESULT):
             if self._may_be_checked(path) or (text := self._text(path)) is None:
                 continue
-            facts = [fact.text for fact in found.loose if fact.where == path]
+            facts = [fact.text for fact, where in places.items() if path in where]
             told = note(facts, text)
             self.executor.add_to_file(f"{call.id}-note", path, "" if text.endswith(told) else told)
 

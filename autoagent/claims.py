@@ -43,13 +43,17 @@ FactKind = Literal["number", "date", "address", "e-mail", "file", "name"]
 
 
 class LooseFact(BaseModel):
-    """A figure or name of the result that stands in nothing read or computed. `where` is "result" or a file."""
+    """A figure or name of the result that stands in nothing read or computed.
+
+    `where` is "result" or a file; `also` are files that it stands in too.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     kind: FactKind
     text: str
     where: str = RESULT
+    also: tuple[str, ...] = ()
 
 
 class Evidence(BaseModel):

@@ -203,3 +203,13 @@ def test_a_look_up_that_fails_ends_the_run_all_the_same_and_counts_as_without_ev
         "not looked up: the look-up failed (RecursionError)",
     )
     assert end("require").status == "unreached"
+
+
+def test_a_figure_that_stands_in_the_result_and_in_a_report_is_named_in_both(world: World) -> None:
+    again = done("Acme costs 4711 euros.")
+    with ModelServer([writes("a.md", "Acme costs 4711 euros and 35 cents.\n"), again, again]) as server:
+        state = world.run(server, review="off", evidence="mark")
+
+    assert state.evidence
+    assert [(fact.where, fact.also) for fact in state.evidence.loose] == [("result", ("a.md",)), ("a.md", ())]
+    assert "in nothing that was read or computed: 4711" in world.text("a.md")

@@ -54,7 +54,7 @@ def look_up(
     asked = frozenset(fact.key for fact in facts(reads.goal))
     checked = tuple(check(claim, reads, index) for claim in claims)
     own_files = {plain_path(path) for path in reports}
-    seen, loose = dict[tuple[str, str], bool](), list[LooseFact]()
+    seen, loose = dict[tuple[str, str], bool](), dict[tuple[str, str], LooseFact]()
     for where, text in (("result", result), *reports.items()):
         told = claimed_without_evidence(text, checked)
         for fact in sorted(facts(text), key=lambda fact: fact.start):
@@ -63,8 +63,10 @@ def look_up(
             if fact.key not in seen and not any(place.start <= fact.start < place.end for place in told):
                 seen[fact.key] = bool(fact.days & today) or index.supports(fact)
                 if not seen[fact.key]:
-                    loose.append(LooseFact(kind=fact.kind, text=fact.text, where=where))
-    return Evidence(claims=checked, loose=tuple(loose), facts=len(seen))
+                    loose[fact.key] = LooseFact(kind=fact.kind, text=fact.text, where=where)
+            elif (one := loose.get(fact.key)) and where not in (one.where, *one.also):
+                loose[fact.key] = one.model_copy(update={"also": (*one.also, where)})
+    return Evidence(claims=checked, loose=tuple(loose.values()), facts=len(seen))
 
 
 def look_up_given(
