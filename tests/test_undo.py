@@ -426,3 +426,14 @@ def test_a_damaged_journal_is_not_undone(world: World) -> None:
     with pytest.raises(JournalError, match="damaged"):
         undone()
     assert world.files() == {"a": b"1\n"}
+
+
+def test_the_note_at_the_end_of_a_report_is_of_the_step_that_gave_the_result(world: World) -> None:
+    given = done("Acme costs 4711 euros.")
+    with ModelServer([writing("a.md", "Acme costs 4711 euros.\n"), given, given]) as server:
+        world.run(server, review="off", evidence="mark")
+    assert "Unverified" in world.text("a.md")
+    assert "Unverified" not in shown("--step", "1")
+    assert "Unverified" in shown("--step", "3")
+    undone("--step", "3")
+    assert world.text("a.md") == "Acme costs 4711 euros.\n"

@@ -6,7 +6,16 @@ from dataclasses import dataclass, replace
 from pydantic import TypeAdapter, ValidationError
 
 from autoagent.errors import JournalCorrupt
-from autoagent.events import CommandFinished, CommandStarted, Event, FileChange, FilesChanged, FileState, FilesUndone
+from autoagent.events import (
+    CommandFinished,
+    CommandStarted,
+    Event,
+    FileChange,
+    FilesChanged,
+    FileState,
+    FilesUndone,
+    ModelReplied,
+)
 
 _CHANGES: TypeAdapter[tuple[FileChange, ...]] = TypeAdapter(tuple[FileChange, ...])
 
@@ -48,6 +57,8 @@ def deeds(events: Iterable[Event], artifact: Callable[[str], str]) -> list[Deed]
     step = 0
     for event in events:
         match event:
+            case ModelReplied(purpose="step"):
+                step += 1
             case CommandStarted():
                 step = step_of(event.call_id)
                 if not event.repeatable:
