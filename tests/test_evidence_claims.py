@@ -310,3 +310,12 @@ def test_marking_adds_marks_only_and_only_once(pieces: list[str], glue: str) -> 
 
     assert re.sub(r" \[(?:unverified|확인 안 됨)\]", "", once) == text
     assert marked(once, evidence) == once
+
+
+def test_a_mark_is_in_the_language_of_the_goal_whatever_names_stand_in_the_result(run: Run) -> None:
+    table = "| place | total count |\n| Seoul Head Office | 240 |"
+    found = run.look_up(table)
+
+    assert "240 [확인 안 됨]" in marked(table, found, "stock.xlsx에서 place별 count 합계")
+    assert "240 [unverified]" in marked(table, found, "total of count by place")
+    assert "240 [unverified]" in marked(table, found)

@@ -70,7 +70,7 @@ def with_marks(text: str, state: State) -> str:
         return text
     from autoagent import evidence
 
-    return evidence.marked(text, state.evidence)
+    return evidence.marked(text, state.evidence, state.goal)
 
 
 def summary(state: State, folder: Path) -> dict[str, Any]:

@@ -59,13 +59,14 @@ def _short(text: str) -> str:
     return text if len(text) <= _MOST_CHARS else text[: _MOST_CHARS - 1] + "…"
 
 
-def marked(text: str, evidence: Evidence) -> str:
+def marked(text: str, evidence: Evidence, goal: str = "") -> str:
     """A result or report with a mark behind each fact without evidence, and behind each sentence that is such a claim.
 
-    No word, address, link or quotation is broken by a mark. Marking a marked text changes nothing.
+    No word, address, link or quotation is broken by a mark. Marking a marked text changes nothing. The mark is in the
+    language of the goal, in which a result is written whatever names stand in it.
     """
     text, marks = _without_marks(text)
-    mark = UNVERIFIED_KO if _is_korean(text) else UNVERIFIED
+    mark = UNVERIFIED_KO if _is_korean(goal or text) else UNVERIFIED
     loose = {key_of(fact.kind, fact.text) for fact in evidence.loose}
     for fact in facts(text) if loose else ():
         if fact.key in loose:

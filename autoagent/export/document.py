@@ -83,7 +83,7 @@ def _result(state: State) -> tuple[Piece, ...]:
     """What the run came to, each fact without evidence marked; where it reached nothing, why."""
     if state.status != "reached":
         return (Piece(state.reason),) if state.reason.strip() else ()
-    text = marked(state.result, state.evidence) if state.evidence else state.result
+    text = marked(state.result, state.evidence, state.goal) if state.evidence else state.result
     return tuple(Piece(part, mark=part in _MARKS) for part in _MARK.split(text) if part)
 
 
