@@ -66,7 +66,7 @@ def marked(text: str, evidence: Evidence, goal: str = "") -> str:
     language of the goal, in which a result is written whatever names stand in it.
     """
     text, marks = _without_marks(text)
-    mark = UNVERIFIED_KO if _is_korean(goal or text) else UNVERIFIED
+    mark = UNVERIFIED_KO if (_asks_in_korean(goal) if goal else _is_korean(text)) else UNVERIFIED
     loose = {key_of(fact.kind, fact.text) for fact in evidence.loose}
     for fact in facts(text) if loose else ():
         if fact.key in loose:
@@ -97,6 +97,12 @@ def _without_marks(text: str) -> tuple[str, dict[int, str]]:
         length += len(parts[-1])
         marks[length], end = found[0][1:], found.end()
     return "".join([*parts, text[end:]]), marks
+
+
+def _asks_in_korean(goal: str) -> bool:
+    """By its words: place별 is a Korean one, whatever it is made of."""
+    korean = [re.search("[가-힣\u1100-\u11ff]", word) is not None for word in goal.split()]
+    return sum(korean) * 2 > len(korean)
 
 
 def _is_korean(text: str) -> bool:
