@@ -71,6 +71,13 @@ def test_a_criterion_that_nobody_looked_at_yet_is_listed_too():
     assert "Asked" not in drawn(state(status="paused", reason="Ctrl-C", verdicts=()))
 
 
+def test_where_nobody_was_to_judge_the_ending_says_so_of_each_criterion():
+    of = state(status="reached", verdicts=())
+    assert of.setup
+    shown = drawn(replace(of, setup=of.setup.model_copy(update={"review": "off"})))
+    assert "Asked    ○ one page per vendor     not looked at (--review off)" in shown
+
+
 def test_a_narrow_terminal_gets_the_count_and_what_is_not_met():
     shown = drawn(state(status="reached"), 50)
     assert "\n  Asked   2 of 3 · ! 성장률에는 출처가 있다\n" in shown

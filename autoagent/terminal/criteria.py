@@ -141,10 +141,11 @@ def asked_rows(state: State, room: int, *, proofs: bool = True) -> list[Line]:
     """
     verdicts = {verdict.criterion: verdict for verdict in state.verdicts}
     told: list[tuple[Piece, str, str]] = []
-    for number, criterion in enumerate(state.criteria, 1) if verdicts else ():
+    unseen = "not looked at (--review off)" if state.setup and state.setup.review == "off" else "not looked at yet"
+    for number, criterion in enumerate(state.criteria, 1) if verdicts or state.status == "reached" else ():
         verdict = verdicts.get(number)
         shown = proofs or verdict is None or verdict.state == "met"
-        proof = "" if not shown else proof_words(verdict) if verdict else "not looked at yet"
+        proof = "" if not shown else proof_words(verdict) if verdict else unseen
         told.append((_sign(verdict), one_line(criterion.text, TEXT_CHARS), proof))
     most = max(room * 3 // 5, 16)
     column = max((cells(text) for _, text, proof in told if proof and cells(text) <= most), default=0)
