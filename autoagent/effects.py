@@ -21,6 +21,7 @@ from autoagent.registry import Bound
 from autoagent.signals import HUNG_UP, TERMINATED
 from autoagent.state import State
 
+SOMEBODYS = FileState(kind="file", kept=False)  # who wrote it since the command had ended
 NAMED = 20  # changed files that the model is told by name
 GRACE_S = 5.0  # for a program, once the run's own process was told to end
 UNKNOWN = (
@@ -263,7 +264,10 @@ class Effects:
 
     def _put_back_obeyed(self, changed: tuple[FileChange, ...]) -> tuple[tuple[FileChange, ...], tuple[str, ...], str]:
         """Puts back what programs may not change: the changes that stand, the paths that don't, notes for the model."""
-        reasons = {one.path: why for one in changed if (why := self.forbids(one)) and not self._is_harmless(one, why)}
+        ours = [
+            one for one in changed if one.after != UNKNOWN
+        ]  # what somebody wrote since then is not ours to put back
+        reasons = {one.path: why for one in ours if (why := self.forbids(one)) and not self._is_harmless(one, why)}
         if not reasons:
             return changed, (), ""
         forbidden = tuple(one for one in changed if one.path in reasons)

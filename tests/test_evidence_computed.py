@@ -68,6 +68,18 @@ def test_so_it_does_where_python_works_it_out(run: Run) -> None:
         "X=report.md; cat $X",
         "python3 show.py",
         "make",
+        "grep -rnA3 total .",
+        "grep -rm1 total .",
+        "grep --directories=recurse total .",
+        "diff -rN /var/empty new",
+        "diff old new",
+        "cat repor{s,t}.md",
+        "(cd . && ls); python3 show.py",
+        "(ls)|sh x.sh",
+        "ls |& xargs cat",
+        "echo looking for totals; make report",
+        "cat /tmp/r.txt",
+        "head ../elsewhere/x",
         "python3 - <<'END'\nimport glob\nfor f in glob.glob('*'): print(open(f).read())\nEND",
         "python3 - <<'END'\nimport os\nfor f in os.listdir(): print(open(f).read())\nEND",
         "python3 - <<'END'\nname = 'rep' + 'ort.md'\nprint(open(name).read())\nEND",
@@ -78,6 +90,43 @@ def test_a_program_that_may_have_read_the_draft_works_nothing_out(run: Run, comm
     run.shell(command, "5,855")
 
     assert run.loose("The total is 5,855.") == ["5,855"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "out = Path('out')\nfor i in range(3): print((out / f'part{i}.md').read_text())",
+        "out = Path('out')\nprint(out.joinpath(f'{n}.md').open().read())",
+        "print(pd.read_fwf(f'{n}.txt'))",
+        "print(open(file=name).read())",
+        "for row in csv.DictReader(open('a.csv')):\n    name = row['name']\n    print(open(name).read())",
+        "name = ''\nfor row in csv.DictReader(open('a.csv')):\n    name = row['name']\n    print(open(name).read())",
+        "def show(p): return open(p).read()\nprint(show('a' + '.md'))",
+        "print(zipfile.ZipFile(row['name']).read('x'))",
+    ],
+)
+def test_code_that_may_open_what_it_does_not_name_works_nothing_out(run: Run, code: str) -> None:
+    run.writes("report.md", "5,855")
+    run.python(code, "5,855")
+
+    assert run.loose("The total is 5,855.") == ["5,855"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import json\nrows = json.load(open('a.json'))\nprint(sum(row['x'] for row in rows))",
+        "import pandas as pd\nframe = pd.read_csv('a.csv')\nprint(frame['x'].sum())",
+        "from pathlib import Path\npath = Path('data') / 'a.csv'\nprint(len(path.read_text().split()))",
+        "import csv\nwith open('a.csv', newline='') as file:\n    print(len(list(csv.reader(file))))",
+        "for name in ('a.csv', 'b.csv'):\n    with open(name) as file: print(name, len(file.readlines()))",
+    ],
+)
+def test_code_that_names_what_it_opens_works_figures_out(run: Run, code: str) -> None:
+    run.writes("report.md", "5,855")
+    run.python(code, "5855")
+
+    assert run.loose("The total is 5,855.") == []
 
 
 # -- numbers that only steer a program ---------------------------------------------------------------------------------
@@ -172,27 +221,6 @@ def test_a_name_that_a_program_was_given_for_a_file_shows_nothing(run: Run) -> N
     assert run.loose("4,711 euros") == ["4,711"]
 
 
-def test_what_a_search_was_asked_comes_back_as_nothing_that_was_read(run: Run) -> None:
-    query = "Acme costs 4711 euros a month"
-    run.does("web_search", f"1 result\n1. You searched for {query}\n   https://a.example/\n", args={"query": query})
-
-    assert not claimed(run, "It costs 4711", query).found
-
-
-def test_an_address_that_was_made_up_comes_back_as_nothing_that_was_read(run: Run) -> None:
-    run.browses("https://a.example/wiki/Acme_costs_4711_euros_a_month", "No page Acme costs 4711 euros a month.")
-
-    assert not claimed(run, "It costs 4711", "Acme costs 4711 euros a month").found
-
-
-def test_the_words_of_an_address_that_was_found_count_as_any_others(run: Run) -> None:
-    url = "https://a.example/acme-raises-prices-by-10-percent"
-    run.does("web_search", f"1 result\n1. Prices\n   {url}\n", args={"query": "prices"})
-    run.browses(url, "Acme raises prices by 10 percent")
-
-    assert claimed(run, "By 10 percent", "Acme raises prices by 10 percent").found
-
-
 def test_a_source_that_only_says_what_a_command_did_is_told_so(run: Run) -> None:
     id = run.writes("a.txt", "x")
 
@@ -207,9 +235,7 @@ def test_a_source_that_only_says_what_a_command_did_is_told_so(run: Run) -> None
     [
         ("Who will be head of the institute in 2031?", "The head of the institute in 2031: not found."),
         ("List all sales over 9,000 in sales.csv", "There are no sales over 9,000."),
-        ("List all sales over 9,000 in sales.csv", "Sales over 9,000 are listed in sales.csv."),
         ("2031년 소장은 누구인가?", "2031년 소장은 자료에서 찾을 수 없습니다."),
-        ("9,000원 이상인 매출을 찾아 줘", "9,000원 이상인 매출은 표와 같다."),
     ],
 )
 def test_a_figure_of_the_goal_that_is_only_repeated_needs_no_evidence(tmp_path: Path, goal: str, result: str) -> None:
@@ -221,12 +247,26 @@ def test_a_figure_of_the_goal_that_is_only_repeated_needs_no_evidence(tmp_path: 
     assert loose == []
 
 
-def test_a_figure_of_the_goal_that_is_stated_needs_evidence(tmp_path: Path) -> None:
-    run = new_run(tmp_path / "run", goal="Was the revenue 5,855 euros in 2031?")
-    loose = run.loose("Yes: the revenue was 5,855 euros in 2031.")
+@pytest.mark.parametrize(
+    ("goal", "result", "told"),
+    [
+        ("Was the revenue 5,855 in 2031?", "Yes: the revenue was 5,855 in 2031.", ["5,855", "2031"]),
+        ("Why did sales rise by 12 percent?", "Sales rose by 12 percent.", ["12 percent"]),
+        ("Why was the bridge closed since 1987?", "The bridge has been closed since 1987.", ["1987"]),
+        ("Did it lose 9,000 customers?", "It lost more than 9,000 customers.", ["9,000"]),
+        ("Did it sell 9,000 units?", "It sold 9,000 units, not counting returns.", ["9,000"]),
+        ("Did it sell 9,000 units?", "There is no doubt that it sold 9,000 units.", ["9,000"]),
+        ("고객 9,000명을 잃었나?", "고객 9,000명 이상을 잃었습니다.", ["9,000"]),
+    ],
+)
+def test_a_figure_of_the_goal_that_is_stated_needs_evidence(
+    tmp_path: Path, goal: str, result: str, told: list[str]
+) -> None:
+    run = new_run(tmp_path / "run", goal=goal)
+    loose = run.loose(result)
     run.journal.close()
 
-    assert loose == ["5,855 euros", "2031"] or loose == ["5,855", "2031"]
+    assert loose == told
 
 
 def test_the_header_of_a_table_is_shown_where_it_stands_and_not_where_the_loader_names_its_columns(run: Run) -> None:
@@ -236,3 +276,12 @@ def test_the_header_of_a_table_is_shown_where_it_stands_and_not_where_the_loader
 
     assert text[found.start : found.end] == "month,team,amount"
     assert found.problem == ""
+
+
+@pytest.mark.parametrize(
+    "command", ["date -d 2031-05-06 +%F", "jq -n 2031", "perl -e 'print 1 => 2031'", "echo '<b>2031'"]
+)
+def test_a_figure_in_a_shell_line_is_not_computed(run: Run, command: str) -> None:
+    run.shell(command, "2031-05-06" if "date" in command else "2031")
+
+    assert run.loose("It was in 2031.") == ["2031"]

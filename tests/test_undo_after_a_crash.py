@@ -88,3 +88,28 @@ def test_nor_where_it_is_taken_back_without_going_on(home: Home) -> None:
     assert (home.workspace / "thesis.md").read_text() == "old\nmy new chapter\n"
     assert (home.workspace / "mine.txt").exists()
     assert not (home.workspace / "made.txt").exists()
+
+
+def test_a_file_that_both_changed_is_named_and_left_until_a_person_says_so(home: Home) -> None:
+    ruins = thought(commands=[("run_shell", {"command": "echo ruined > thesis.md; echo up > up; sleep 60"})])
+    with ModelServer([ruins]) as server:
+        home.killed_at_work(server)
+    home.writes()
+    told = home.call("undo", "last", "--yes")
+    left = (home.workspace / "thesis.md").read_text()
+    home.call("undo", "last", "--yes", "--overwrite")
+
+    assert "thesis.md" in told
+    assert left == "ruined\nmy new chapter\n"
+    assert (home.workspace / "thesis.md").read_text() == "old\n"
+
+
+def test_what_a_person_only_allowed_or_linked_is_still_the_runs(home: Home) -> None:
+    ruins = thought(commands=[("run_shell", {"command": "echo ruined > thesis.md; echo up > up; sleep 60"})])
+    with ModelServer([ruins]) as server:
+        home.killed_at_work(server)
+    time.sleep(0.05)
+    (home.workspace / "thesis.md").chmod(0o600)
+    home.call("undo", "last", "--yes")
+
+    assert (home.workspace / "thesis.md").read_text() == "old\n"

@@ -58,7 +58,9 @@ def look_up(
     for where, text in (("result", result), *reports.items()):
         told = claimed_without_evidence(text, checked)
         for fact in sorted(facts(text), key=lambda fact: fact.start):
-            if _is_own_file(fact, own_files) or _names_source(fact, text, reads) or is_restated(fact, text, asked):
+            if _is_own_file(fact, own_files) or _names_source(fact, text, reads):
+                continue
+            if fact.key not in seen and is_restated(fact, text, asked):
                 continue
             if fact.key not in seen and not any(place.start <= fact.start < place.end for place in told):
                 seen[fact.key] = bool(fact.days & today) or index.supports(fact)

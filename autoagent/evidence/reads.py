@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from posixpath import normpath
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from autoagent.events import (
     ApprovalGiven,
@@ -254,11 +254,11 @@ class _Reading:
             case "ask_person":
                 return []
             case "web_search":
-                return [*absent, Region(0, whole, Own(((Written(texts_of(call)), 1),)))]
+                return absent
             case "browse" if _is_local(call):
                 return [Region(0, whole, self.authorship.own_of_output(call, event.seq))]
             case "browse":
-                return [Region(0, head, asked), Region(head, whole, _asked_of_server(call, self._knows(call)))]
+                return [Region(0, head, asked), Region(head, whole, _asked_of_server(call))]
             case "read_file":
                 own = NOTHING
                 for path, sha256 in event.seen.items():
@@ -274,11 +274,6 @@ class _Reading:
                 return [Region(0, whole, THROUGHOUT)]
             case _:
                 return [Region(0, whole, self.authorship.own_of_output(call, event.seq)), Region(0, whole, names)]
-
-    def _knows(self, call: CommandCall) -> bool:
-        """Whether the address of a call is not of the model's making."""
-        url = str(call.args.get("url", ""))
-        return url in self.goal or any(url in source.text for source in self.sources)
 
     def _of_files(self, pattern: re.Pattern[str], event: CommandFinished, text: str) -> list[Region]:
         """The parts of a text that are of files, each with whose words that file holds."""
@@ -310,12 +305,11 @@ def _is_local(call: CommandCall) -> bool:
         return False
 
 
-def _asked_of_server(call: CommandCall, is_known: bool) -> Own:
-    """What an address carries to its server, which may say it back; all of it where the model made the address up."""
+def _asked_of_server(call: CommandCall) -> Own:
+    """What an address carries to its server, which may say it back."""
     try:
-        url = urlsplit(str(call.args.get("url", "")))
+        query = urlsplit(str(call.args.get("url", ""))).query
     except ValueError:
         return NOTHING
-    carried = [value for _, value in parse_qsl(url.query) if len(value) > 1]
-    carried += [] if is_known else [unquote(f"{url.path}\n{url.fragment}").replace("_", " ").replace("-", " ")]
-    return Own(((Written(carried), 1),))
+    asked = Written(value for _, value in parse_qsl(query) if len(value) > 1)
+    return Own(((asked, 1),))

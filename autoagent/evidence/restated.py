@@ -1,40 +1,31 @@
-"""Figures of the goal that a result only repeats: of what was looked for and is not there, and bounds that were asked.
+"""Figures of the goal in a sentence that says that what was looked for is not there: those state nothing.
 
-The goal never counts as read, so that a false premise is no fact. But "not found: the head in 2031" states nothing of
-2031, and "sales over 9,000" nothing of 9,000.
+The goal never counts as read, so that a false premise is no fact. But "the head in 2031: not found" says nothing of
+2031.
 """
 
 import re
 
 from autoagent.evidence.facts import Fact
 
-_ABSENT = re.compile(
-    r"\b(?:no|not|none|nothing|nobody|never|cannot|unknown|without)\b|n['’]t\b"
-    r"|없(?:음|다|습|었|는|어|이|고|으)|않(?:습|다|음|았|는|고)|못(?:했|함|하|한)|알 수 없|모름|미확인|아니",
+_NOT_THERE = re.compile(
+    r"\bnot (?:be )?(?:found|given|stated|named|mentioned|listed|available|known|in (?:the|any|this|these))\b"
+    r"|\bno (?!doubt|question|more|less|fewer)[^.;,\n]{0,60}?\b(?:found|named|given|listed|mentioned)\b"
+    r"|\bthere (?:are|is|were|was) no (?!doubt|question|more|less|fewer|longer)"
+    r"|\b(?:nothing|none)\b[^.;,\n]{0,40}?\b(?:found|listed|named|says?|mentions?)\b|\bcould not find\b"
+    r"|찾을 수 없|찾지 못|나오지 않|나와 있지 않|적혀 있지 않|확인(?:할 수 없|되지 않)|알 수 없|에 없(?:습|다|음|어)",
     re.IGNORECASE,
 )
-_BOUND_BEFORE = re.compile(
-    r"(?:\b(?:over|above|under|below|than|least|most|up to|exceed(?:s|ing|ed)?|between|and|until|by|before|after|since)"
-    r"|[<>≤≥]=?)\s*(?:[$€£¥₩]|[A-Z]{3})?\s?$",
-    re.IGNORECASE,
-)
-_BOUND_BEHIND = re.compile(
-    r"\s?(?:[%원명개건회일년월]|킬로그램|달러|유로|kg|km|euros?|dollars?|won|EUR|USD|KRW)?\s?"
-    r"(?:이상|이하|초과|미만|넘는|넘은|까지|부터|이후|이전|전까지|or (?:more|less)|(?:or|and) (?:above|below|more))",
-)
-_SENTENCE = re.compile(r"[.!?。](?=\s|$)|\n|;")
-_NEAR = 40  # characters
+_CLAUSE = re.compile(r"[.!?。](?=\s|$)|,(?=\s)|[;\n]|\s(?:but|although|though|whereas|while)\s", re.IGNORECASE)
+_NEAR = 200  # characters of a clause on each side
 
 
 def is_restated(fact: Fact, text: str, asked: frozenset[tuple[str, str]]) -> bool:
-    """Whether a fact of the goal (`asked` are their keys) stands in a sentence that says that something is not there,
-    or as a bound of what was asked for."""
+    """Whether a fact of the goal (`asked` are their keys) stands in such a clause."""
     if fact.key not in asked:
         return False
-    if _BOUND_BEFORE.search(text[max(0, fact.start - _NEAR) : fact.start]):
-        return True
-    if _BOUND_BEHIND.match(text, fact.end):
-        return True
-    begin = max((found.end() for found in _SENTENCE.finditer(text, 0, fact.start)), default=0)
-    end = _SENTENCE.search(text, fact.end)
-    return _ABSENT.search(text, begin, end.start() if end else len(text)) is not None
+    before, behind = text[max(0, fact.start - _NEAR) : fact.start], text[fact.end : fact.end + _NEAR]
+    begin = max((found.end() for found in _CLAUSE.finditer(before)), default=0)
+    end = _CLAUSE.search(behind)
+    clause = f"{before[begin:]}{text[fact.start : fact.end]}{behind[: end.start()] if end else behind}"
+    return _NOT_THERE.search(clause) is not None

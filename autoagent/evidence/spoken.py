@@ -1,31 +1,18 @@
-"""What of a program's own text it may say: neither comments nor the numbers that it compares, counts or cuts by."""
+"""What of a program's own text it may say: neither comments nor the numbers that it only compares or cuts by."""
 
 import ast
-import re
 
 from autoagent.thoughts import CommandCall
 
-_COUNTING = frozenset(
-    ("range", "enumerate", "round", "islice", "sleep", "head", "tail", "nlargest", "nsmallest", "most_common", "read",
-     "readline", "readlines", "seek", "split", "rsplit", "zfill", "ljust", "rjust", "center", "quantiles", "quantile"),
-)  # fmt: skip
-_COUNTED = frozenset(
-    ("start", "skiprows", "nrows", "index_col", "header", "n", "ndigits", "maxsplit", "timeout", "indent", "width")
-)
-_SAYS = re.compile(r"\b(?:echo|printf|print|cat|tee)\b|<<")
-_COMPARED = re.compile(
-    r"(?:(?:[<>]=?|[=!]=|%)|\s-(?:gt|ge|lt|le|eq|ne)|\s-[nckABCmfdwt])\s*\d+(?:\.\d+)?|(?<=sed -n )['\"]?\d+(?:,\d+)?p"
-)
+_FEW = 2  # the first number of an enumeration, at most
 
 
 def spoken(call: CommandCall) -> CommandCall:
-    """The call without what its program can't say."""
-    code, line = call.args.get("code"), call.args.get("command")
-    if isinstance(code, str):
-        return call.model_copy(update={"args": {**call.args, "code": _of_python(code)}})
-    if isinstance(line, str) and not _SAYS.search(line):
-        return call.model_copy(update={"args": {**call.args, "command": _COMPARED.sub(" ", line)}})
-    return call
+    """The call without what its program can't say. Of a shell line that can't be told."""
+    code = call.args.get("code")
+    if not isinstance(code, str):
+        return call
+    return call.model_copy(update={"args": {**call.args, "code": _of_python(code)}})
 
 
 def _of_python(code: str) -> str:
@@ -43,33 +30,46 @@ class _Spoken(ast.NodeTransformer):
         node.left, node.comparators = _without(node.left), [_without(one) for one in node.comparators]
         return node
 
-    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        self.generic_visit(node)
-        node.slice = _without(node.slice)
-        return node
-
     def visit_Slice(self, node: ast.Slice) -> ast.AST:
         self.generic_visit(node)
         node.lower, node.upper, node.step = (one and _without(one) for one in (node.lower, node.upper, node.step))
         return node
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+    def visit_If(self, node: ast.If) -> ast.AST:
         self.generic_visit(node)
-        if isinstance(node.op, ast.Mod | ast.FloorDiv):
-            node.right = _without(node.right)
+        node.test = _remainder(node.test)
+        return node
+
+    def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
+        self.generic_visit(node)
+        node.ifs = [_remainder(one) for one in node.ifs]
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-        if name in _COUNTING:
-            node.args = [_without(one) for one in node.args]
-        for keyword in node.keywords:
-            if name in _COUNTING or keyword.arg in _COUNTED:
-                keyword.value = _without(keyword.value)
+        match node.func, node.args:
+            case ast.Name(id="enumerate"), [of, ast.Constant(value=int(first))] if first <= _FEW:
+                node.args = [of]
+            case ast.Name(id="round"), [of, ast.Constant(value=int())]:
+                node.args = [of]
+            case _:
+                pass
         return node
 
 
 def _without(value: ast.expr) -> ast.expr:
+    is_number = isinstance(value, ast.Constant) and isinstance(value.value, int | float)
+    return ast.Name("_", ast.Load()) if is_number else _remainder(value)
+
+
+def _remainder(test: ast.expr) -> ast.expr:
+    """`n % 100`, where it is only looked at; elsewhere it may be a text with a figure put in."""
+    for node in ast.walk(test):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and not isinstance(node.left, ast.Constant):
+            node.right = _name_for(node.right)
+    return test
+
+
+def _name_for(value: ast.expr) -> ast.expr:
     is_number = isinstance(value, ast.Constant) and isinstance(value.value, int | float)
     return ast.Name("_", ast.Load()) if is_number else value

@@ -53,9 +53,13 @@ class Look(NamedTuple):
         )
 
     def is_younger_than(self, moment_ns: int) -> bool:
-        """Whether it was changed after that moment; False where its times can't tell."""
+        """Whether it came to be after that moment; False where its times can't tell, or nobody knows the moment: 0."""
         changed_ns = self.ctime_ns or time.time_ns() - UNSURE_NS
-        return self.kind != "folder" and changed_ns > moment_ns + UNSURE_NS
+        return self.kind != "folder" and moment_ns > 0 and moment_ns + UNSURE_NS < changed_ns
+
+    def was_written_after(self, moment_ns: int) -> bool:
+        """Whether its content is younger. Another mode or a second name is no other content."""
+        return self.kind == "file" and moment_ns > 0 and moment_ns + UNSURE_NS < self.mtime_ns
 
     @property
     def state(self) -> FileState:

@@ -333,7 +333,7 @@ class WorkspaceHistory:
         changes: list[FileChange] = []
         for path, look in found.looks.items():
             old = self._looks.get(path)
-            if (old is None and look is None) or (ended_ns and look and look.is_younger_than(ended_ns)):
+            if (old is None and look is None) or (old is None and look and look.is_younger_than(ended_ns)):
                 continue
             before = old.state if old else ABSENT
             if old is None and look and look.kind == "folder" and not look.kept:
@@ -343,6 +343,8 @@ class WorkspaceHistory:
                     continue
                 before = _UNKNOWN
             after = look.state if look else ABSENT
+            if old and look and look.was_written_after(ended_ns):
+                after = _UNKNOWN  # what was the command's of it nobody can tell: undo asks before it overwrites it
             if before != after:
                 changes.append(FileChange(path=path, before=before, after=after))
         return tuple(sorted(changes, key=lambda change: change.path))
