@@ -145,7 +145,7 @@ class Acceptance:
         if why != STEERED:
             return why == CHECKED
         try:
-            return steers(self.executor.files.read_bytes(path).decode("utf-8", "replace"))
+            return steers(path, self.executor.files.read_bytes(path).decode("utf-8", "replace"))
         except CommandError:
             return True
 

@@ -1,9 +1,12 @@
 """Acceptance criteria: what has to be true at the end of a run, how it is checked, and what came of it."""
 
 import re
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Mapping, Sequence
+from configparser import Error as ConfigParserError
+from configparser import RawConfigParser
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -154,7 +157,7 @@ def steering(criteria: Sequence[Criterion]) -> tuple[str, ...]:
 
 
 _SHARED = ("pyproject.toml", "setup.cfg", "tox.ini")  # they hold settings of many programs
-_OF_PYTEST = re.compile(r"^\s*(?:\[.*(?:pytest|tox).*\]|.*(?:pytest|tox)[\w.\"' -]*=(?!=))", re.MULTILINE)
+_SAY_TO_TESTS = re.compile(r"(?:tool:)?(?:pytest|tox|testenv)")
 
 
 def is_shared(path: str) -> bool:
@@ -162,9 +165,24 @@ def is_shared(path: str) -> bool:
     return path.rpartition("/")[2] in _SHARED
 
 
-def steers(text: str) -> bool:
-    """Whether such a file says something to a program that runs tests."""
-    return _OF_PYTEST.search(text) is not None
+def steers(path: str, text: str) -> bool:
+    """Whether such a file says something to a program that runs tests; one that can't be parsed may."""
+    try:
+        if path.endswith(".toml"):
+            return _steers_by_tables(tomllib.loads(text))
+        settings = RawConfigParser(strict=False, allow_no_value=True)
+        settings.read_string(text)
+    except (ValueError, ConfigParserError, RecursionError):
+        return True
+    return any(_SAY_TO_TESTS.match(section.strip()) for section in settings.sections())
+
+
+def _steers_by_tables(settings: Mapping[str, Any]) -> bool:
+    tools, project = settings.get("tool", {}), settings.get("project", {})
+    if not isinstance(tools, dict) or not isinstance(project, dict):
+        return True
+    told = any(_SAY_TO_TESTS.match(str(name)) for name in cast("dict[str, Any]", tools))
+    return told or "pytest11" in str(cast("dict[str, Any]", project).get("entry-points", ""))
 
 
 def _words(criteria: Sequence[Criterion]) -> list[str]:

@@ -264,9 +264,7 @@ class Effects:
 
     def _put_back_obeyed(self, changed: tuple[FileChange, ...]) -> tuple[tuple[FileChange, ...], tuple[str, ...], str]:
         """Puts back what programs may not change: the changes that stand, the paths that don't, notes for the model."""
-        ours = [
-            one for one in changed if one.after != UNKNOWN
-        ]  # what somebody wrote since then is not ours to put back
+        ours = [one for one in changed if one.after != SOMEBODYS]  # what others wrote since is not ours to put back
         reasons = {one.path: why for one in ours if (why := self.forbids(one)) and not self._is_harmless(one, why)}
         if not reasons:
             return changed, (), ""
@@ -292,7 +290,7 @@ class Effects:
         if change.after.kind == "absent":
             return False
         if why == policy.STEERED:
-            return not steers(self._text(change.path, change.after) or "pytest =")
+            return not steers(change.path, self._text(change.path, change.after) or "?")
         path = f"/{change.path}"
         if "/.git/hooks/" in path:
             return path.endswith(".sample")

@@ -106,7 +106,7 @@ def _decides_checks(path: str, state: State, *, replaces: bool, own: bool = Fals
         return True
     if not is_read_by(steering(state.criteria), path):
         return False
-    return (text is None or steers(text)) if is_shared(path) else not own
+    return (text is None or steers(path, text)) if is_shared(path) else not own
 
 
 def _is_decided_by(path: str, state: State, replaces: bool, made: Callable[[str], bool], text: str | None) -> bool:

@@ -51,6 +51,7 @@ COUNTED = 3  # replies whose counts are believed together
 MOST_CALIBRATION = 4.0  # no tokenizer needs more; an endpoint that says so miscounts
 # None needs less: then it left out what it had cached, or our count was the bound by bytes.
 LEAST_CALIBRATION = 1 / 3
+SHRINKS = 0.8  # of the count before, though more was sent: more than two texts differ by
 
 Status = Literal[
     "new", "running", "reached", "unreached", "stalled", "limit", "waiting", "paused", "unavailable", "error"
@@ -123,10 +124,11 @@ class Pending:
 
 @dataclass(frozen=True)
 class Counted:
-    """What the API counted of one model's newest requests: `ratios` to our counts, `estimated` of the last by us."""
+    """What the API counted of one model's newest requests: `ratios` to our counts; of the last, both counts."""
 
     ratios: tuple[float, ...] = ()
     estimated: int = 0
+    input_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -402,11 +404,14 @@ def _apply_reply(state: State, event: ModelReplied) -> State:
 
 
 def _calibrate(state: State, called: ModelCalled, input_tokens: int) -> State:
-    ratio = min(MOST_CALIBRATION, input_tokens / max(1, called.estimated_tokens))
-    if ratio < LEAST_CALIBRATION:
-        return state
-    before = state.counted.get(called.model, Counted()).ratios
-    counted = Counted((*before, ratio)[-COUNTED:], called.estimated_tokens)
+    """A count that can't be of all that was sent (an endpoint leaves out what it had cached) is as if it were ours."""
+    estimated = called.estimated_tokens
+    ratio = min(MOST_CALIBRATION, input_tokens / max(1, estimated))
+    before = state.counted.get(called.model, Counted())
+    shrank = before.estimated <= estimated and input_tokens < SHRINKS * before.input_tokens
+    if ratio < LEAST_CALIBRATION or shrank:
+        ratio = max(1.0, ratio)
+    counted = Counted((*before.ratios, ratio)[-COUNTED:], estimated, input_tokens)
     return replace(state, counted=state.counted | {called.model: counted})
 
 

@@ -83,7 +83,7 @@ def case(world: World) -> Case:
         thought(commands=[("append_file", {"path": "r1.txt", "text": "end"})]),
         done("All is written.", ["a.txt", "new.txt"]),
     ]  # fmt: skip
-    return Case(script, {"approve": "acts", "context_tokens": window(2600), "reply_tokens": 500}, add_token, effects)
+    return Case(script, {"approve": "acts", "context_tokens": window(2_980), "reply_tokens": 500}, add_token, effects)
 
 
 @pytest.fixture

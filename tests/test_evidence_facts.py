@@ -91,9 +91,9 @@ def test_small_counts_of_things_are_no_facts(text: str) -> None:
     [
         ("For 2 years, 3 euros and 2 kg, 3 tonnes", ["2 years", "3 euros", "2 kg", "3 tonnes"]),
         ("A 3-day trip, 2 to 3 weeks, **2** hours", ["3-day", "3 weeks", "2"]),
-        ("1 km/h, 0 people, 2 €, 3 GB, 2 °C", ["1 km", "0 people", "2 €", "3 GB", "2 °C"]),
+        ("2 €, 3 GB, 2 °C; 1 euro is 1.08 dollars, 0 people", ["2 €", "3 GB", "2 °C", "1.08"]),
         ("보증은 2년이다. 보증금은 3유로다. 3명이", ["2년", "3유로", "3명"]),
-        ("2개월 이내에 3 톤을, 1시간 동안, 0원입니다", ["2개월", "3 톤", "1시간", "0원"]),
+        ("2개월 이내에 3 톤을, 1시간 동안, 1달러는 1,380.5원", ["2개월", "3 톤", "1,380.5"]),
         ("2주간의 3일까지는 2달 3분짜리", ["2주", "3일", "2달", "3분"]),
     ],
 )

@@ -108,6 +108,7 @@ _MEASURED = re.compile(  # behind a number: that it is a measure, not a count of
     r"|(?:밀리)?리터|(?:킬로|메가|기가|테라)?바이트|헥타르|(?:킬로|메가|기가)?와트)"
     rf"(?=(?:{_PARTICLES_BEHIND}){{0,2}}(?![가-힣])))"
 )
+_REFERENCES = ("0", "1")  # with a unit too: 1 euro is 1.08 dollars
 _EXACT = Context(prec=2_000)  # digits, more than any number has that is reckoned with
 
 
@@ -192,7 +193,8 @@ def _numbers(text: str, taken: "_Taken") -> Iterator[Fact]:
             continue
         currency = _CURRENCY.search(text, max(0, start - 5), start)
         last = _end_with_unit(text, start, end)
-        if _GRAMMAR.fullmatch(raw) and not currency and last == end and not _MEASURED.match(text, end):
+        is_bare = raw in _REFERENCES or (last == end and not _MEASURED.match(text, end))
+        if _GRAMMAR.fullmatch(raw) and not currency and is_bare:
             continue
         first = currency.start() if currency else start
         yield Fact("number", text[first:last].strip(), first, last, raw=raw)
