@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from autoagent import evidence, reviewing
 from autoagent.ask import Answer
-from autoagent.claims import RESULT, Evidence
+from autoagent.claims import Evidence
 from autoagent.criteria import Criterion, Verdict, steers, with_goal
 from autoagent.effects import TAMPERED
 from autoagent.env import ABSENT, Completion
@@ -91,6 +91,7 @@ class Acceptance:
             if unmet := [one for one in open_ones if one.state == "unmet"]:
                 return self._end(completion, unmet)
         if mode == "require" and call.evidence and call.evidence.without:
+            self._note_in_reports(call, call.evidence)
             return self._end(completion, without_evidence=True)
         if undecided := [one for one in self._current() if one.state in ("person", "unclear")]:
             return self._ask_person(call, undecided)
@@ -331,13 +332,17 @@ class Acceptance:
 
     def _note_in_reports(self, call: PendingCall, found: Evidence) -> None:
         """A report says itself what of it has no support, at its end; where a check may read it, the ending says it."""
-        places = {fact: (fact.where, *fact.also) for fact in found.loose}
-        for path in dict.fromkeys(path for where in places.values() for path in where if path != RESULT):
+        if not found.without or found.problem:
+            return
+        last = given(read(self.journal.folder), self._artifact)
+        for path in (*last.reports, *last.unknown) if last else ():
             if self._may_be_checked(path) or (text := self._text(path)) is None:
                 continue
-            facts = [fact.text for fact, where in places.items() if path in where]
-            told = note(facts, text)
-            self.executor.add_to_file(f"{call.id}-note", path, "" if text.endswith(told) else told)
+            facts = [fact.text for fact in found.loose if path in (fact.where, *fact.also)]
+            claims = [one.text for one in found.claims if evidence.claimed_without_evidence(text, [one])]
+            if facts or claims:
+                told = note([*facts, *(f'"{claim}"' for claim in claims)], text)
+                self.executor.add_to_file(f"{call.id}-note", path, "" if text.endswith(told) else told)
 
     def _may_be_checked(self, path: str) -> bool:
         """Whether a check reads a file, as far as anybody can tell: a command may read any."""

@@ -213,3 +213,16 @@ def test_a_figure_that_stands_in_the_result_and_in_a_report_is_named_in_both(wor
     assert state.evidence
     assert [(fact.where, fact.also) for fact in state.evidence.loose] == [("result", ("a.md",)), ("a.md", ())]
     assert "in nothing that was read or computed: 4711" in world.text("a.md")
+
+
+@pytest.mark.parametrize("mode", ["mark", "require"])
+def test_a_claim_without_evidence_is_named_in_the_report_that_makes_it(world: World, mode: str) -> None:
+    world.file("offer.md", "Acme costs 49 euros a month.\n")
+    claim = {"text": "Beta costs 73 euros", "source": "offer.md", "quote": "Beta costs 73 euros"}
+    end = thought(commands=[("task_complete", {"result": "Acme is cheaper.", "claims": [claim]})])
+    text = "Acme costs 49 euros. Beta costs 73 euros a month.\n"
+    with ModelServer([does("read_file", path="offer.md"), writes("a.md", text), end, end]) as server:
+        state = world.run(server, review="off", evidence=mode)
+
+    assert state.status == ("reached" if mode == "mark" else "unreached")
+    assert 'read or computed: "Beta costs 73 euros"' in world.text("a.md")

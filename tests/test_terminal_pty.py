@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import select
 import shlex
 import subprocess
 import sys
@@ -19,7 +20,9 @@ from autoagent import inbox, journal
 from autoagent.history import Presence
 from autoagent.inbox import InboxMessage
 from autoagent.sandbox.probe import choose_layer
+from autoagent.terminal.keyboard import Keyboard
 from autoagent.terminal.layout import cells
+from autoagent.terminal.look import Look
 from autoagent.testing import Drip, ModelServer, done, thought
 
 SCRIPT = Path(__file__).with_name("test_terminal_script.py")
@@ -641,3 +644,14 @@ def piped(folder: Path, scene: str, *flags: str, **changes: str) -> bytes:
     """What the script writes to a stderr that is no terminal."""
     command = [sys.executable, str(SCRIPT), str(folder), scene, *flags]
     return subprocess.run(command, env=env(**changes), cwd=ROOT, capture_output=True, check=True).stderr
+
+
+def test_what_is_typed_while_a_run_works_is_left_to_no_shell():
+    person, terminal = os.openpty()
+    with os.fdopen(terminal) as keys:
+        keyboard = Keyboard(Look(sys.stderr, rich=False), keys)
+        assert not keyboard.drop()
+        os.write(person, b"rm -r precious\n")
+        assert keyboard.drop()
+        assert not select.select([keys], [], [], 0)[0]
+    os.close(person)

@@ -315,7 +315,11 @@ class Foreground:
         finally:
             screen.idle()
             agent.close()
-        return self._end(journal.state, journal.folder)
+        code = self._end(journal.state, journal.folder)
+        if keyboard and keyboard.drop():
+            answer = f"autoagent answer {journal.state.run_id} TEXT"
+            self.warn(f"what was typed while it worked was not read; another time: {answer}")
+        return code
 
     @contextlib.contextmanager
     def _beside_others(self, journal: "Journal") -> Generator[None]:

@@ -57,6 +57,15 @@ class Keyboard:
                     return
             termios.tcflush(fd, termios.TCIFLUSH)
 
+    def drop(self) -> bool:
+        """Whether keys lie there that nobody read; they are gone: a shell would take them for commands."""
+        fd = self.file.fileno()
+        with contextlib.suppress(termios.error, OSError), _silent(fd):
+            if select.select([fd], [], [], 0)[0]:
+                termios.tcflush(fd, termios.TCIFLUSH)
+                return True
+        return False
+
     def line(
         self, prompt: str = PROMPT, *, default: str = "", until: Callable[[], bool] = lambda: False, bell: bool = False
     ) -> str | None:
