@@ -652,6 +652,7 @@ def test_what_is_typed_while_a_run_works_is_left_to_no_shell():
         keyboard = Keyboard(Look(sys.stderr, rich=False), keys)
         assert not keyboard.drop()
         os.write(person, b"rm -r precious\n")
+        assert select.select([keys], [], [], 10)[0]
         assert keyboard.drop()
         assert not select.select([keys], [], [], 0)[0]
     os.close(person)

@@ -58,13 +58,12 @@ class Keyboard:
             termios.tcflush(fd, termios.TCIFLUSH)
 
     def drop(self) -> bool:
-        """Whether keys lie there that nobody read; they are gone: a shell would take them for commands."""
-        fd = self.file.fileno()
-        with contextlib.suppress(termios.error, OSError), _silent(fd):
-            if select.select([fd], [], [], 0)[0]:
-                termios.tcflush(fd, termios.TCIFLUSH)
-                return True
-        return False
+        """Whether a line lies there that nobody read; what was typed is gone: a shell would take it for a command."""
+        fd, lies_there = self.file.fileno(), False
+        with contextlib.suppress(termios.error, OSError):
+            lies_there = bool(select.select([fd], [], [], 0)[0])
+            termios.tcflush(fd, termios.TCIFLUSH)
+        return lies_there
 
     def line(
         self, prompt: str = PROMPT, *, default: str = "", until: Callable[[], bool] = lambda: False, bell: bool = False
