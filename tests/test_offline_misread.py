@@ -1,5 +1,6 @@
 """What the offline planner once misread: its own exports, columns that ask, words that say nothing, what was mended."""
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -67,6 +68,39 @@ def test_a_column_called_count_is_titled_once(world: World, goal: str, header: s
     assert "count, count" not in result
     assert "count count" not in result
     assert "total, count" not in result
+
+
+@pytest.mark.parametrize(
+    ("goal", "figure"),
+    [
+        ("total of count in s.csv", "| 49 | 3 |"),
+        ("average of count in s.csv", "| 16.33 | 3 |"),
+        ("s.csv에서 count 합계", "| 49 | 3 |"),
+        ("total of count by item in s.csv", "| nut | 30 | 1 |"),
+        ("count rows in s.csv", "| 3 |"),
+    ],
+)
+def test_a_column_called_count_is_worked_out(world: World, goal: str, figure: str) -> None:
+    world.file("s.csv", "item,count,price\nbolt,12,0.5\nnut,30,0.25\ngear,7,12.4\n")
+    assert run(world, goal).status == "reached"
+    assert figure in world.text("report.md")
+
+
+@pytest.mark.parametrize(
+    ("goal", "rows"),
+    [
+        ("top 2 of count in s.csv", ["nut", "bolt"]),
+        ("bottom 1 of count in s.csv", ["gear"]),
+        ("s.csv에서 count 상위 2개", ["nut", "bolt"]),
+    ],
+)
+def test_a_ranking_by_a_column_called_count_is_by_that_column(world: World, goal: str, rows: list[str]) -> None:
+    world.file("s.csv", "item,count,price\nbolt,12,0.5\nnut,30,0.25\ngear,7,12.4\n")
+    assert run(world, goal).status == "reached"
+    ranked = [
+        line.split(" | ")[1] for line in world.text("report.md").splitlines() if re.match(r"\| (?:line )?\d", line)
+    ]
+    assert ranked == rows
 
 
 @pytest.mark.parametrize("name", ["who", "what", "where", "kind", "항목", "값"])

@@ -34,6 +34,11 @@ _FIRST = re.compile(  # the one row with the largest number: "금액이 가장 �
     r"|\b(?:has|had|with) the (?P<english>highest|largest|biggest|lowest|smallest)\b",
     re.I,
 )
+_COLUMN_COUNT = re.compile(  # the total of count: a column of that name
+    r"\b(?:of|for)\s+(?:the\s+)?(?:column\s+)?[\"'“]?count\b"
+    r"|\bcount[\"'”]?\s*(?:열|값)?(?:의)?\s*(?:합계|합|평균|총합|최대|최소|최댓값|최솟값)",
+    re.I,
+)
 _RANK_ALL = re.compile(r"\brank(?:ing|ed)?\b|순위", re.I)
 _UPWARD = ("bottom", "lowest", "smallest", "worst", "하위", "작은", "낮은", "적은")
 _GROUP = re.compile(
@@ -58,18 +63,24 @@ def calculate_in(text: str, *, has_table: bool) -> Calculate | None:
     functions: tuple[Function, ...] = tuple(
         name for name, pattern in _FUNCTIONS.items() if re.search(pattern, rest, re.I)
     )
+    names_count = len(functions) > 1 and "count" in functions and _COLUMN_COUNT.search(rest) is not None
+    if names_count:
+        functions = tuple(name for name in functions if name != "count")
     group = _GROUP_KO.search(rest) or (None if top else _GROUP.search(rest))
     certain = has_table or bool(_TABLE_WORD.search(rest)) or bool(group)
     if not functions and not top:
         return None
     if not certain and (functions == ("count",) or not (top or _BEGINS.match(rest) or _ENDS.search(rest))):
         return None
+    if top and not group and functions == ("count",):  # a column of that name: one row holds no more rows than another
+        return Calculate(("total",), rest, "", top, whole_rows=bool(first))
     if group:
         rest = f"{rest[: group.start()]} {rest[group.end() :]}"
     counts_rows = functions == ("count",) and bool(_HOW_MANY.search(rest))
     if functions == ("count",):
         rest = _COUNTED.sub(" ", rest)  # rows are counted, whatever they are called
-    words = re.sub(_ANY, " ", rest, flags=re.I)
+    spoken = "|".join(_FUNCTIONS[name] for name in functions) if names_count else _ANY
+    words = re.sub(spoken, " ", rest, flags=re.I)
     by = group[1] if group else ""
     return Calculate(functions or ("total",), words, by, top, whole_rows=bool(first), counts_rows=counts_rows)
 
