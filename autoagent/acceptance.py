@@ -8,8 +8,9 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from autoagent import evidence, reviewing
+from autoagent import reviewing
 from autoagent.ask import Answer
 from autoagent.claims import Evidence
 from autoagent.criteria import Criterion, Verdict, steers, with_goal
@@ -26,8 +27,6 @@ from autoagent.events import (
     RunEnded,
     RunPaused,
 )
-from autoagent.evidence.given import Given, given
-from autoagent.evidence.noting import note
 from autoagent.executor import Executor, made_by
 from autoagent.history.changes import deeds, net
 from autoagent.journal import Journal, artifact, read
@@ -39,6 +38,9 @@ from autoagent.policy import CHECKED, STEERED, is_secret, may_not_change
 from autoagent.programs import USUAL_S, Program
 from autoagent.reviewing import Material
 from autoagent.state import PendingCall
+
+if TYPE_CHECKING:
+    from autoagent.evidence import Reads
 
 ROUNDS = 2  # of reviews in one run
 PATTERN_S = 2.0  # that a regular expression may take
@@ -82,7 +84,9 @@ class Acceptance:
         if mode != "off" and call.evidence is None:
             return self._look_up(call, completion)
         if call.evidence and call.evidence.without and not call.evidence.problem and state.gaps == 1:
-            return self._send_back(call, evidence.itemised(call.evidence))
+            from autoagent.evidence import itemised
+
+            return self._send_back(call, itemised(call.evidence))
         if not call.reviewed and self._to_judge():
             return self._judge(call, completion)
         if open_ones := [one for one in self._current() if one.by == "review" and one.state in ("unmet", "unclear")]:
@@ -188,6 +192,9 @@ class Acceptance:
             except CommandError:
                 return False
 
+        from autoagent import evidence  # its expressions take 40 ms of a start to compile
+        from autoagent.evidence.given import Given, given
+
         def look() -> Evidence:
             last = given(read(self.journal.folder), self._artifact) or Given(call.id, "")
             last = replace(last, result=completion.result, claims=completion.claims)
@@ -197,8 +204,10 @@ class Acceptance:
         seconds = time.monotonic() - began
         self._record(EvidenceChecked(call_id=call.id, evidence=found, seconds=seconds))
 
-    def _reads(self) -> evidence.Reads:
-        return evidence.reads(read(self.journal.folder), self._artifact)
+    def _reads(self) -> "Reads":
+        from autoagent.evidence import reads
+
+        return reads(read(self.journal.folder), self._artifact)
 
     def _artifact(self, name: str) -> str:
         return artifact(self.journal.folder, name)
@@ -334,12 +343,16 @@ class Acceptance:
         """A report says itself what of it has no support, at its end; where a check may read it, the ending says it."""
         if not found.without or found.problem:
             return
+        from autoagent.evidence import claimed_without_evidence
+        from autoagent.evidence.given import given
+        from autoagent.evidence.noting import note
+
         last = given(read(self.journal.folder), self._artifact)
         for path in (*last.reports, *last.unknown) if last else ():
             if self._may_be_checked(path) or (text := self._text(path)) is None:
                 continue
             facts = [fact.text for fact in found.loose if path in (fact.where, *fact.also)]
-            claims = [one.text for one in found.claims if evidence.claimed_without_evidence(text, [one])]
+            claims = [one.text for one in found.claims if claimed_without_evidence(text, [one])]
             if facts or claims:
                 told = note([*facts, *(f'"{claim}"' for claim in claims)], text)
                 self.executor.add_to_file(f"{call.id}-note", path, "" if text.endswith(told) else told)

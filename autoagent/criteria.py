@@ -1,10 +1,7 @@
 """Acceptance criteria: what has to be true at the end of a run, how it is checked, and what came of it."""
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
-from configparser import Error as ConfigParserError
-from configparser import RawConfigParser
 from fnmatch import fnmatchcase
 from typing import Any, Literal, cast
 
@@ -167,12 +164,15 @@ def is_shared(path: str) -> bool:
 
 def steers(path: str, text: str) -> bool:
     """Whether such a file says something to a program that runs tests; one that can't be parsed may."""
+    import tomllib  # neither is needed where nobody writes such a file
+    from configparser import Error, RawConfigParser
+
     try:
         if path.endswith(".toml"):
             return _steers_by_tables(tomllib.loads(text))
         settings = RawConfigParser(strict=False, allow_no_value=True)
         settings.read_string(text)
-    except (ValueError, ConfigParserError, RecursionError):
+    except (ValueError, Error, RecursionError):
         return True
     return any(_SAY_TO_TESTS.match(section.strip()) for section in settings.sections())
 
