@@ -518,6 +518,7 @@ def test_an_ordered_list_counts_from_its_start() -> None:
 # -- harm -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tag", ["div", "span", "table><tr><td", "ul><li", "blockquote", "font"])
 def test_a_hundred_thousand_nested_elements_are_bounded(tag: str) -> None:
     began = time.process_time()
@@ -527,6 +528,7 @@ def test_a_hundred_thousand_nested_elements_are_bounded(tag: str) -> None:
     assert time.process_time() - began < 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opening", ["<div hidden>", "<div class=menu>", "<a href=/x><div>", "<table><tr><td>", "<li>"])
 def test_nesting_multiplies_no_work(opening: str) -> None:
     def took(depth: int) -> float:

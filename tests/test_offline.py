@@ -428,6 +428,7 @@ def test_a_folder_is_found_among_more_entries_than_one_listing_shows(ws: Path) -
     assert "No full count" in counted.reason
 
 
+@pytest.mark.slow
 def test_large_inputs_take_seconds(ws: Path) -> None:
     paragraph = "The {n}th wagon of the train carried {n} barrels of salt to harbour {n}. It came back empty.\n\n"
     for file in range(500):

@@ -457,6 +457,7 @@ def loads(rows: int) -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.slow
 def test_a_sheet_of_twenty_thousand_rows_is_totalled_at_once(world: World) -> None:
     put(world, "loads.xlsx", loads(20_000))
     state = run(world, "total of load in loads.xlsx")
