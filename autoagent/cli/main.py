@@ -8,7 +8,7 @@ import io
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO, cast
 
 import click
 
@@ -168,13 +168,7 @@ def _told_apart(stdout: TextIO | None) -> TextIO:
         stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), encoding="utf-8", closefd=False)
     if not isinstance(stdout, io.TextIOWrapper):
         return stdout
-    return io.TextIOWrapper(
-        io.BufferedWriter(_Output(stdout.fileno(), "wb", closefd=False)),
-        encoding=stdout.encoding,
-        errors=stdout.errors,
-        newline="\n",
-        line_buffering=stdout.line_buffering,
-    )
+    return _written_by(_Output, cast(TextIO, stdout))
 
 
 class _Screen(io.FileIO):
@@ -193,12 +187,17 @@ def _open_error_output(stderr: TextIO | None) -> TextIO:
         return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123  # kept open
     if not isinstance(stderr, io.TextIOWrapper):
         return stderr
+    return _written_by(_Screen, cast(TextIO, stderr))
+
+
+def _written_by(raw: type[io.FileIO], stream: TextIO) -> TextIO:
+    """The same stream, whose bytes `raw` writes."""
     return io.TextIOWrapper(
-        io.BufferedWriter(_Screen(stderr.fileno(), "wb", closefd=False)),
-        encoding=stderr.encoding,
-        errors=stderr.errors,
+        io.BufferedWriter(raw(stream.fileno(), "wb", closefd=False)),
+        encoding=stream.encoding,
+        errors=stream.errors,
         newline="\n",
-        line_buffering=stderr.line_buffering,
+        line_buffering=bool(stream.line_buffering),
     )
 
 

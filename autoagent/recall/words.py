@@ -12,13 +12,12 @@ from typing import NamedTuple
 
 from autoagent.language import unified, without_particle
 from autoagent.passages import stem
+from autoagent.passages.terms import CJK, HANGUL
 
 MOST_TERMS = 60  # of a query; a goal may be a page long
 _PART = 0.5  # of what a Korean word is worth, all its pairs together
-_HANGUL = "가-힣"
-_CJK = "\u3005-\u3007\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
-_RUN = re.compile(f"[{_HANGUL}]+|[{_CJK}]+")
-_TERM = re.compile(rf"[{_HANGUL}]+|[{_CJK}]+|[^\W_{_HANGUL}{_CJK}]+(?:[-.:/][^\W_{_HANGUL}{_CJK}]+)*")
+_RUN = re.compile(f"[{HANGUL}]+|[{CJK}]+")
+_TERM = re.compile(rf"[{HANGUL}]+|[{CJK}]+|[^\W_{HANGUL}{CJK}]+(?:[-.:/][^\W_{HANGUL}{CJK}]+)*")
 _GRAMMAR = re.compile("[\u3041-\u309f]{1,2}")  # hiragana alone
 
 
@@ -81,7 +80,7 @@ class Query:
     def covered(self, text: str) -> float:
         """How many of its terms stand in a text; of a run part of whose pairs do, that part."""
         text = unified(text).text
-        stems = {stem(word) for word in re.findall(rf"[^\W_{_HANGUL}{_CJK}]+", text)}
+        stems = {stem(word) for word in re.findall(rf"[^\W_{HANGUL}{CJK}]+", text)}
         return sum(self._holds(word, stems) for word in self.words) + sum(_part_of(run, text) for run in self.runs)
 
     def _holds(self, word: str, stems: set[str]) -> bool:

@@ -75,10 +75,6 @@ def verdict_line(criterion: Criterion | None, verdict: Verdict) -> Line:
     )
 
 
-def verdict_lines(criteria: Sequence[Criterion], verdicts: Sequence[Verdict]) -> list[Line]:
-    return [verdict_line(_criterion(criteria, verdict), verdict) for verdict in verdicts]
-
-
 def _criterion(criteria: Sequence[Criterion], verdict: Verdict) -> Criterion | None:
     return criteria[verdict.criterion - 1] if 0 < verdict.criterion <= len(criteria) else None
 
